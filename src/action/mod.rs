@@ -1,0 +1,1 @@
+//! One file per effect, idempotent, retried with a deadline: hold, alert, evidence, publish.

@@ -1,0 +1,1 @@
+//! postwarden.toml: read with every mistake at once, resolved, swapped whole.

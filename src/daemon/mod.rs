@@ -1,0 +1,1 @@
+//! Wiring: engine thread, effects, servers, signals, readiness.

@@ -1,0 +1,1 @@
+//! A mail world in a temporary directory, for postwarden demo and for the end-to-end tests.

@@ -1,0 +1,1 @@
+//! The only code run as root: hold, release, requeue, read, delete (only from hold) on validated queue IDs.

@@ -1,0 +1,1 @@
+//! Envelope addresses: parts, and folding of the ones that change with every message (VERP, SRS, BATV).

@@ -1,0 +1,1 @@
+//! The text of a Postfix log line read left to right into a record.

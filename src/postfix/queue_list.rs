@@ -1,0 +1,1 @@
+//! The output of postqueue -j, one JSON object a line, read leniently.

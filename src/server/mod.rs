@@ -1,0 +1,1 @@
+//! One file per protocol over wire, answered from the engine's View.

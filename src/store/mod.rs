@@ -1,0 +1,1 @@
+//! SQLite: position and state change in one transaction; incidents, outbox, evidence, publications, requests.

@@ -1,0 +1,1 @@
+//! Log set-up, counters by enum, latencies (hdrhistogram), Prometheus text.

@@ -1,0 +1,11 @@
+//! The end-to-end tests: the real binary, real Postfix, real sockets. One test binary, one module a subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test may stop at the first surprise"
+)]
