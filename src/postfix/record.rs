@@ -76,7 +76,7 @@ pub enum Status {
     Deliverable,
     /// Address verification probe: would not be delivered (`undeliverable-but-not-cached` too).
     Undeliverable,
-    /// Another word.
+    /// Another word; or, with an empty `status_text`, a line that can be read in two ways.
     Other,
 }
 
@@ -164,8 +164,8 @@ pub enum Event<'a> {
     },
     /// cleanup's `message-id=` or `resent-message-id=`.
     MessageId {
-        /// Exactly what stands between `<` and `>`, or the whole text where there are none.
-        message_id: &'a str,
+        /// Exactly what stands between `<` and `>`, or the whole text where there are none; `None` where it may be cut.
+        message_id: Option<&'a str>,
     },
     /// qmgr: `(queue active)`.
     Queued {
