@@ -1,8 +1,38 @@
 //! Joins the records of one message by queue ID into facts about whoever brought it in.
 //!
-//! Opened by `client=`, `pickup`, a notification or `queue active`; followed through requeue, content filters and
-//! proxies; closed by `removed` or by age. Queue IDs are reused: an opening line always starts a new message. Bounded:
-//! the oldest message is forgotten first, and counted.
+//! A message is one queue file. It is opened by `client=`, `pickup`, a notification, a local forward or, when the log
+//! begins later, by the first line about it; followed through requeue (it keeps its key and changes its ID), and over
+//! content filters and proxies (each hop is a message of its own with the origin of the first hop); closed by `removed`
+//! or by age. Short queue IDs are used again within seconds: an opening line always starts a new message.
+//!
+//! | state | holds | ends by |
+//! |---|---|---|
+//! | opened | origin known, nothing told | `queue active`, hold, first delivery: [`Fact::Submission`] |
+//! | waiting | who brought it in may still be named by another line: facts are kept back | that line, [`Correlator::adopt`], two seconds |
+//! | told | every line is a fact at once | |
+//! | closed | `removed` was seen; late lines of other daemons still belong to it | five seconds: [`Fact::End`] |
+//!
+//! Promises: the same records give the same facts, whether they come live, from an archive, or with a restart in between;
+//! only trusted text makes a link (XFORWARD, our own filter's answer from a loopback address, lines of bounce, local and pickup),
+//! never the answer of a remote side. Bounded: the oldest message is forgotten first, and counted.
+
+mod adopt;
+mod clock;
+mod correlator;
+mod holds;
+mod hop;
+mod life;
+mod limits;
+mod links;
+mod message;
+mod shelf;
+mod snapshot;
+mod table;
+
+pub use adopt::Found;
+pub use correlator::Correlator;
+pub use limits::{Counters, Limits};
+pub use snapshot::{Change, Damaged};
 
 use std::net::IpAddr;
 
@@ -91,10 +121,36 @@ pub struct Attempt<'a> {
     pub text: &'a str,
 }
 
-/// What the judgement rooms are told.
+/// A message that is still somewhere in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open<'a> {
+    /// The message.
+    pub message: MessageKey,
+    /// Log host; empty when only the queue file was seen.
+    pub host: &'a str,
+    /// Its queue ID now.
+    pub queue_id: &'a str,
+    /// Who brought it in.
+    pub origin: &'a Origin,
+    /// It is on hold, as far as the log tells.
+    pub held: bool,
+}
+
+/// A message whose origin the log does not tell: its queue file may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// Log host.
+    pub host: Box<str>,
+    /// Its queue ID.
+    pub queue_id: Box<str>,
+}
+
+/// What the judgement rooms are told. Event times may step back by some seconds, as in the log; those of a submission
+/// found in a queue file lie as far back as its arrival.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact<'a> {
-    /// A message entered the queue and its origin is known; told once a message.
+    /// Mail of [`Entry::Smtp`] or [`Entry::Pickup`] entered the queue and its origin is known. Told once: the further hops of
+    /// the same mail (content filter, requeue) are none of their own.
     Submission {
         /// The message.
         message: MessageKey,
@@ -104,14 +160,15 @@ pub enum Fact<'a> {
         at: Timestamp,
         /// Who brought it in.
         origin: &'a Origin,
-        /// Recipients as far as known.
+        /// Recipients as far as known; 1 where nobody counted them yet (held at intake).
         recipients: u32,
         /// Size in bytes.
         size: u64,
     },
     /// One recipient's delivery attempt.
     Attempt(Attempt<'a>),
-    /// The message left the queue, or is forgotten.
+    /// The message left the queue, or is forgotten. Told some seconds after the line, when nothing more can come, and only
+    /// of messages of which something was told before.
     End {
         /// The message.
         message: MessageKey,
@@ -133,3 +190,6 @@ pub enum Fact<'a> {
         at: Timestamp,
     },
 }
+
+#[cfg(test)]
+mod tests;
