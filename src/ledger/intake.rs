@@ -1,0 +1,183 @@
+//! Mail comes in: whose it is, over which network, how much, when.
+
+use std::net::IpAddr;
+
+use crate::{
+    correlate::{MessageKey, Origin},
+    ledger::{
+        Ledger, SenderId, SenderIndex,
+        clients::Answerable,
+        group::Source,
+        message::Message,
+        network::{self, Place},
+        saved,
+        sender::Sender,
+    },
+    time::Timestamp,
+};
+
+impl Ledger {
+    /// A message came in and its origin is known. `None`: nobody's mail, or not evidence against anyone.
+    pub fn submission(
+        &mut self,
+        at: Timestamp,
+        message: MessageKey,
+        origin: &Origin,
+        recipients: u32,
+        _size: u64,
+    ) -> Option<SenderIndex> {
+        let id = self.answerable(at, origin)?;
+        self.note_client(at, origin);
+        let sender = self.entry(id, at);
+        let place = origin
+            .client_address
+            .map(|address| self.setup.geo.place(address));
+        let bin = self.hour_bin(at);
+        self.changes.sender(sender);
+        let entry = self.senders.get_mut(usize::try_from(sender.0).ok()?)?;
+        if entry.roll(at) && !entry.is_young() {
+            self.neighbourhood.day();
+        }
+        let networks = entry.homes.new;
+        let novel = place.is_some_and(|place| self.neighbourhood.meet(entry, place, at));
+        let count = f64::from(recipients.max(1));
+        entry.last = entry.last.max(at);
+        entry.messages += 1;
+        entry.queued += count;
+        entry.volume.add(at, count);
+        entry.hours.add(bin);
+        let context = entry.context_mut(novel);
+        context.fade(at);
+        context.each(|counts| counts.taken += count);
+        let source = match (novel, origin.client_address, place) {
+            (true, Some(address), Some(place)) => Some(source(address, place)),
+            _ => None,
+        };
+        self.changes.neighbourhood |= novel || entry.homes.new != networks;
+        if let Some(source) = source {
+            entry.remember_machine(source.machine);
+            entry.last_source = Some(source);
+            self.groups.join(at, sender.0, source);
+            self.changes.groups = true;
+        }
+        self.open(
+            message,
+            Message::new(sender, novel, source, recipients.max(1)),
+        );
+        Some(sender)
+    }
+
+    /// The sender whose evidence a message is, and in whose case it is held: the login, else the envelope sender where
+    /// that is a habit of its client, else the client. `None`: nobody's, or a client that is not trusted.
+    #[must_use]
+    pub fn answerable(&self, at: Timestamp, origin: &Origin) -> Option<SenderId> {
+        let id = SenderId::of(origin)?;
+        let SenderId::From(sender) = &id else {
+            let trusted = match &id {
+                SenderId::Ip(_) => self.trusts(origin.client_address),
+                _ => true,
+            };
+            return trusted.then_some(id);
+        };
+        let client = SenderId::client(origin)?;
+        if matches!(client, SenderId::Ip(_)) && !self.trusts(origin.client_address) {
+            return None;
+        }
+        let (machine, clean) = self.client_of(&client, at);
+        match self.clients.who(machine, self.hash(sender), at, clean) {
+            Answerable::Sender => Some(id),
+            Answerable::Client => Some(client),
+        }
+    }
+
+    /// The number of a client, and whether it is free of suspicion.
+    fn client_of(&self, client: &SenderId, at: Timestamp) -> (u64, bool) {
+        let machine = match client {
+            SenderId::Ip(address) => network::machine(*address),
+            SenderId::Uid(uid) => (5 << 56) | u64::from(*uid),
+            SenderId::Sasl(_) | SenderId::From(_) => 0,
+        };
+        let clean = self
+            .find(client)
+            .and_then(|found| self.sender(found))
+            .is_none_or(|entry| entry.is_clean(at) && !entry.suspicion.held);
+        (machine, clean)
+    }
+
+    /// Remembers which client brought which envelope sender.
+    fn note_client(&mut self, at: Timestamp, origin: &Origin) {
+        if origin
+            .login
+            .as_deref()
+            .is_some_and(|login| !login.is_empty())
+        {
+            return;
+        }
+        let (Some(SenderId::From(sender)), Some(client)) =
+            (SenderId::of(origin), SenderId::client(origin))
+        else {
+            return;
+        };
+        let (machine, clean) = self.client_of(&client, at);
+        let sender = self.hash(&sender);
+        self.changes.clients |= self.clients.note(machine, sender, at, clean);
+    }
+
+    fn trusts(&self, client: Option<IpAddr>) -> bool {
+        self.setup.trusted.is_empty()
+            || client.is_none_or(|client| {
+                self.setup
+                    .trusted
+                    .iter()
+                    .any(|(network, length)| network::within(client, *network, *length))
+            })
+    }
+
+    fn entry(&mut self, id: SenderId, at: Timestamp) -> SenderIndex {
+        if let Some(sender) = self.index.get(&id) {
+            return *sender;
+        }
+        let key = saved::key_of(&self.setup, &id);
+        if let Some(sender) = self.keys.get(&key).copied() {
+            // Known from before a restart, but not by name.
+            self.index.insert(id.clone(), sender);
+            if let Some(entry) = self.sender_mut(sender) {
+                entry.id = Some(id);
+            }
+            return sender;
+        }
+        let sender = SenderIndex(u32::try_from(self.senders.len()).unwrap_or(u32::MAX));
+        self.senders.push(Sender::new(Some(id.clone()), key, at));
+        self.index.insert(id, sender);
+        self.keys.insert(key, sender);
+        sender
+    }
+
+    fn open(&mut self, key: MessageKey, message: Message) {
+        self.messages.insert(key, message);
+        self.changes.message(key);
+        while self.messages.len() > self.setup.max_messages {
+            if let Some((oldest, _)) = self.messages.pop_first() {
+                self.changes.message(oldest);
+                self.forgotten += 1;
+            }
+        }
+    }
+
+    /// The message left the queue.
+    pub fn end(&mut self, _at: Timestamp, message: MessageKey) -> Option<SenderIndex> {
+        self.changes.message(message);
+        let message = self.messages.remove(&message)?;
+        let entry = self.sender_mut(message.sender)?;
+        entry.queued = (entry.queued - f64::from(message.recipients)).max(0.0);
+        Some(message.sender)
+    }
+}
+
+fn source(address: IpAddr, place: Place) -> Source {
+    Source {
+        machine: network::machine(address),
+        site: network::site(address),
+        network: place.network,
+    }
+}

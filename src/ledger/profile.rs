@@ -1,0 +1,280 @@
+//! What is normal for one sender: record volumes, hours of the week, long-run refusals, recipients, networks.
+//!
+//! Learned once a day and only from days without suspicion, so that an attack cannot teach it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{
+    counters::{DAY, HOUR, PerPicture},
+    neighbourhood::Habit,
+};
+use crate::time::Timestamp;
+
+/// Horizons of the volume sums (seconds): recipients in ten minutes, an hour, a day, and messages in ten minutes.
+pub const SPANS: [f64; 4] = [600.0, HOUR, DAY, 600.0];
+
+/// Recipients and messages taken in of late, and the highest values in clean times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Volume {
+    /// The time to which `now` is faded.
+    pub at: Timestamp,
+    /// Faded sums at [`SPANS`].
+    pub now: [f64; 4],
+    /// Highest value of clean days.
+    pub record: [f64; 4],
+    /// Highest value since the day began; becomes the record when the day stays clean.
+    pub pending: [f64; 4],
+}
+
+impl Volume {
+    /// Adds a message of so many recipients.
+    pub fn add(&mut self, at: Timestamp, recipients: f64) {
+        let seconds = at.seconds_since(self.at);
+        if seconds > 0.0 {
+            for (sum, span) in self.now.iter_mut().zip(SPANS) {
+                *sum *= (-seconds / span).exp();
+            }
+            self.at = at;
+        }
+        let more = [recipients, recipients, recipients, 1.0];
+        for ((sum, high), more) in self.now.iter_mut().zip(&mut self.pending).zip(more) {
+            *sum += more;
+            *high = high.max(*sum);
+        }
+    }
+
+    /// The sums faded to `at`.
+    #[must_use]
+    pub fn faded(&self, at: Timestamp) -> [f64; 4] {
+        let seconds = at.seconds_since(self.at).max(0.0);
+        let mut faded = self.now;
+        for (sum, span) in faded.iter_mut().zip(SPANS) {
+            *sum *= (-seconds / span).exp();
+        }
+        faded
+    }
+}
+
+/// Long-run outcomes, in recipients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// Final answers.
+    pub answered: f64,
+    /// Refusals, weighted.
+    pub refused: PerPicture,
+}
+
+impl Outcomes {
+    /// Fades these by `keep` and adds `more`.
+    pub fn fold(&mut self, more: &Self, keep: f64) {
+        self.answered = self.answered * keep + more.answered;
+        self.refused.scale(keep);
+        self.refused.list += more.refused.list;
+        self.refused.content += more.refused.content;
+        self.refused.rate += more.refused.rate;
+    }
+}
+
+/// How often in which hour: 24 hours of a weekday, then 24 of the weekend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hours {
+    bins: Vec<u16>,
+    total: u32,
+}
+
+impl Default for Hours {
+    fn default() -> Self {
+        Self {
+            bins: vec![0; 48],
+            total: 0,
+        }
+    }
+}
+
+impl Hours {
+    /// One more message in a bin (0 to 47).
+    pub fn add(&mut self, bin: usize) {
+        if let Some(count) = self.bins.get_mut(bin) {
+            *count = count.saturating_add(1);
+            self.total = self.total.saturating_add(1);
+        }
+    }
+
+    /// Halves everything once there is enough, so that habits may change.
+    pub fn age(&mut self) {
+        if self.total > 400 {
+            for count in &mut self.bins {
+                *count /= 2;
+            }
+            self.total = self.bins.iter().map(|count| u32::from(*count)).sum();
+        }
+    }
+
+    /// Messages seen.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        f64::from(self.total)
+    }
+
+    /// How likely this sender is to write in that bin, neighbours counted half.
+    #[must_use]
+    pub fn share(&self, bin: usize) -> f64 {
+        let count = |bin: usize| {
+            self.bins
+                .get(bin % 48)
+                .map_or(0.0, |count| f64::from(*count))
+        };
+        (count(bin) + 0.5 * (count(bin + 47) + count(bin + 1)) + 0.4) / (2.0 * self.total() + 20.0)
+    }
+}
+
+/// Recipients that the first layer takes; each further layer takes twice as many in twice the bits.
+const FIRST_LAYER: u32 = 1500;
+/// Words of the first layer.
+const WORDS: usize = 128;
+/// Layers: 1, 2 and 4 KiB, for 10,500 recipients in all.
+const LAYERS: usize = 3;
+
+/// Recipients written to before: Bloom filters over keyed hashes, 5.5 bits a recipient, 3 of them set (a full layer
+/// takes 7% of strangers for known). Most senders need one layer; only bulk senders have more.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recipients {
+    layers: Vec<Vec<u64>>,
+    stored: u32,
+    /// Recipients seen while there was room.
+    pub seen: f64,
+    /// New ones among them.
+    pub new: f64,
+}
+
+impl Recipients {
+    /// Records a recipient; how new it is (0 or 1, or the usual share when the filter is full).
+    pub fn add(&mut self, hash: u64) -> f64 {
+        if self.contains(hash) {
+            self.seen += 1.0;
+            return 0.0;
+        }
+        let layer = self.layers.len().saturating_sub(1);
+        let room = FIRST_LAYER << layer;
+        if (self.layers.is_empty() || self.stored >= room) && !self.grow() {
+            return self.usual();
+        }
+        self.seen += 1.0;
+        self.new += 1.0;
+        self.stored += 1;
+        if let Some(filter) = self.layers.last_mut() {
+            for (word, bit) in bits(hash, filter.len()) {
+                if let Some(word) = filter.get_mut(word) {
+                    *word |= bit;
+                }
+            }
+        }
+        1.0
+    }
+
+    fn grow(&mut self) -> bool {
+        if self.layers.len() >= LAYERS {
+            return false;
+        }
+        self.layers.push(vec![0; WORDS << self.layers.len()]);
+        self.stored = 0;
+        true
+    }
+
+    /// True when the recipient was written to before.
+    #[must_use]
+    pub fn contains(&self, hash: u64) -> bool {
+        self.layers.iter().any(|filter| {
+            bits(hash, filter.len())
+                .all(|(word, bit)| filter.get(word).is_some_and(|word| word & bit != 0))
+        })
+    }
+
+    /// The usual share of new recipients.
+    #[must_use]
+    pub fn usual(&self) -> f64 {
+        self.new / self.seen.max(1.0)
+    }
+}
+
+/// Word and bit of the three places of a hash in a filter of so many words (a power of two).
+fn bits(hash: u64, words: usize) -> impl Iterator<Item = (usize, u64)> {
+    [0u32, 21, 42].into_iter().map(move |shift| {
+        let place = hash >> shift;
+        let word = usize::try_from(place >> 6).unwrap_or(0) & words.saturating_sub(1);
+        (word, 1u64 << (place & 63))
+    })
+}
+
+/// One network of a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// Its number (see [`super::network::Place`]).
+    pub network: u64,
+    /// Country, if known.
+    pub country: Option<[u8; 2]>,
+    /// First use.
+    pub first: Timestamp,
+    /// Last use.
+    pub last: Timestamp,
+    /// Known as the sender's own: used for a day without suspicion, or vouched for.
+    pub adopted: bool,
+}
+
+/// The networks of a sender, at most twelve.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Homes {
+    known: Vec<Home>,
+    /// New networks seen, fading over active days.
+    pub new: Habit,
+    /// The last day (since the epoch) on which this sender told the neighbourhood of a new network.
+    pub witnessed: i64,
+}
+
+const MAX_HOMES: usize = 12;
+
+impl Homes {
+    /// One network.
+    pub fn get_mut(&mut self, network: u64) -> Option<&mut Home> {
+        self.known.iter_mut().find(|home| home.network == network)
+    }
+
+    /// True before the first message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Adds one; the longest unused goes when there are too many.
+    pub fn add(&mut self, home: Home) {
+        if self.known.len() >= MAX_HOMES {
+            let oldest = self
+                .known
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, home)| home.last)
+                .map(|(position, _)| position);
+            if let Some(position) = oldest {
+                self.known.remove(position);
+            }
+        }
+        self.known.push(home);
+    }
+
+    /// Every network is the sender's own.
+    pub fn adopt_all(&mut self) {
+        for home in &mut self.known {
+            home.adopted = true;
+        }
+    }
+
+    /// Forgets those that are not the sender's own.
+    pub fn forget_novel(&mut self) {
+        self.known.retain(|home| home.adopted);
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Home> {
+        self.known.iter()
+    }
+}

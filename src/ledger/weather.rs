@@ -1,0 +1,298 @@
+//! Whose fault: what a destination, or every destination, answers everybody else just now.
+//!
+//! Over the running and the previous quarter of an hour, per mail operator and for the whole site: how many senders
+//! (familiar network, not suspected) met a refusal of the same picture. Senders count, not messages: each weighs at
+//! most one, so one loud sender makes no weather; novel traffic is left out, so forty stolen accounts do not either;
+//! and trouble counts for the whole site only when it comes from several operators, so nobody's own server does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ledger::counters::{PerPicture, Picture},
+    time::Timestamp,
+};
+
+/// Seconds of one slot.
+const SLOT: i64 = 900;
+/// Operators kept; the longest quiet go first.
+const MAX_OPERATORS: usize = 20_000;
+
+/// One sender's attempts at one place within a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Share {
+    attempts: f64,
+    refused: PerPicture,
+}
+
+impl Share {
+    fn of(&self, picture: Picture) -> f64 {
+        if self.attempts > 0.0 {
+            self.refused.get(picture) / self.attempts
+        } else {
+            0.0
+        }
+    }
+}
+
+/// One quarter of an hour at one place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Slot {
+    number: i64,
+    senders: BTreeMap<u32, Share>,
+    sums: PerPicture,
+    operators: [BTreeSet<u32>; 3],
+}
+
+/// The running and the previous slot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Place {
+    current: Slot,
+    previous: Slot,
+}
+
+impl Place {
+    fn advance(&mut self, number: i64) {
+        if number <= self.current.number {
+            return;
+        }
+        let fresh = Slot {
+            number,
+            ..Slot::default()
+        };
+        let last = std::mem::replace(&mut self.current, fresh);
+        self.previous = if last.number == number - 1 {
+            last
+        } else {
+            Slot::default()
+        };
+    }
+
+    fn note(&mut self, number: i64, sender: u32, picture: Option<Picture>, operator: u32) {
+        self.advance(number);
+        let slot = &mut self.current;
+        let share = slot.senders.entry(sender).or_default();
+        let before = Picture::ALL.map(|picture| share.of(picture));
+        share.attempts += 1.0;
+        if let Some(picture) = picture {
+            *share.refused.get_mut(picture) += 1.0;
+            if let Some(operators) = slot.operators.get_mut(position(picture))
+                && operators.len() < 64
+            {
+                operators.insert(operator);
+            }
+        }
+        for (picture, before) in Picture::ALL.into_iter().zip(before) {
+            *slot.sums.get_mut(picture) += share.of(picture) - before;
+        }
+    }
+
+    /// Senders other than `except`, how much of their traffic meets this refusal, and at how many operators.
+    fn others(&self, number: i64, except: Option<u32>, picture: Picture) -> Others {
+        let mut found = Others::default();
+        let mut operators: BTreeSet<u32> = BTreeSet::new();
+        for slot in [&self.current, &self.previous] {
+            if slot.number < number - 1 {
+                continue;
+            }
+            found.senders += slot.senders.len() as f64;
+            found.refused += slot.sums.get(picture);
+            if let Some(own) = except.and_then(|sender| slot.senders.get(&sender)) {
+                found.senders -= 1.0;
+                found.refused -= own.of(picture);
+            }
+            operators.extend(slot.operators.get(position(picture)).into_iter().flatten());
+        }
+        found.refused = found.refused.max(0.0);
+        found.operators = operators.len();
+        found
+    }
+}
+
+const fn position(picture: Picture) -> usize {
+    match picture {
+        Picture::List => 0,
+        Picture::Content => 1,
+        Picture::Rate => 2,
+    }
+}
+
+/// What other senders meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Others {
+    /// How many (a sender counts once a slot).
+    pub senders: f64,
+    /// Sum of their refused shares.
+    pub refused: f64,
+    /// Operators that refused.
+    pub operators: usize,
+}
+
+/// The control group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Weather {
+    operators: BTreeMap<u32, Place>,
+    site: Place,
+    /// Answers about our address, kept as content refusals of a site of their own.
+    address: Place,
+    storms: BTreeMap<(u32, Picture), Timestamp>,
+    #[serde(skip)]
+    news: Vec<Storm>,
+}
+
+/// Trouble that everybody meets: an operator, or (`operator` 0) the whole site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storm {
+    /// Event time of its beginning or end.
+    pub at: Timestamp,
+    /// Number of the operator; 0 for the whole site.
+    pub operator: u32,
+    /// What is refused.
+    pub picture: Picture,
+    /// True when it began.
+    pub began: bool,
+}
+
+const SITE: u32 = 0;
+
+impl Weather {
+    /// Records an attempt of a familiar, unsuspected sender.
+    pub fn note(
+        &mut self,
+        at: Timestamp,
+        sender: u32,
+        operator: u32,
+        picture: Option<Picture>,
+        about_us: bool,
+    ) {
+        let number = at.seconds().div_euclid(SLOT);
+        self.bound(number);
+        self.operators
+            .entry(operator)
+            .or_default()
+            .note(number, sender, picture, operator);
+        self.site.note(number, sender, picture, operator);
+        self.address.note(
+            number,
+            sender,
+            about_us.then_some(Picture::Content),
+            operator,
+        );
+        if let Some(picture) = picture {
+            self.watch(at, number, operator, picture);
+        }
+        if !self.storms.is_empty() {
+            self.calm(at, number);
+        }
+    }
+
+    /// How far a refusal is common property just now, from 0 (this sender's alone) to 1 (everybody's).
+    #[must_use]
+    pub fn common(&self, at: Timestamp, sender: u32, operator: u32, picture: Picture) -> f64 {
+        let number = at.seconds().div_euclid(SLOT);
+        if self.stormy_site(number, Some(sender), picture) {
+            return 1.0;
+        }
+        let Some(others) = self
+            .operators
+            .get(&operator)
+            .map(|place| place.others(number, Some(sender), picture))
+            .filter(|others| others.senders >= 2.0)
+        else {
+            return 0.0;
+        };
+        let share = others.refused / (others.senders + 2.0);
+        if share > 0.25 && others.refused >= 1.5 {
+            1.0
+        } else {
+            share
+        }
+    }
+
+    /// What others meet at an operator, for the words of an explanation.
+    #[must_use]
+    pub fn others(&self, at: Timestamp, sender: u32, operator: u32, picture: Picture) -> Others {
+        let number = at.seconds().div_euclid(SLOT);
+        self.operators
+            .get(&operator)
+            .map(|place| place.others(number, Some(sender), picture))
+            .unwrap_or_default()
+    }
+
+    /// True when several operators tell several other senders that our address is refused: then an unexplained refusal
+    /// is about the address as well.
+    #[must_use]
+    pub fn listed(&self, at: Timestamp, sender: u32) -> bool {
+        let number = at.seconds().div_euclid(SLOT);
+        let others = self.address.others(number, Some(sender), Picture::Content);
+        others.operators >= 3
+            && others.refused > 1.5
+            && others.refused / (others.senders + 6.0) > 0.04
+    }
+
+    fn stormy_site(&self, number: i64, except: Option<u32>, picture: Picture) -> bool {
+        // Unknown recipients are never put down to the site: only to one operator's directory.
+        if picture == Picture::List {
+            return false;
+        }
+        let others = self.site.others(number, except, picture);
+        let share = others.refused / (others.senders + 6.0);
+        others.operators >= 3 && share > 0.06 && others.refused > 4.0
+    }
+
+    fn watch(&mut self, at: Timestamp, number: i64, operator: u32, picture: Picture) {
+        if self.stormy_site(number, None, picture) {
+            self.begin(at, SITE, picture);
+        }
+        let others = self
+            .operators
+            .get(&operator)
+            .map(|place| place.others(number, None, picture))
+            .unwrap_or_default();
+        // An alert wants more witnesses than leaving a refusal uncounted does.
+        if others.refused >= 3.0 && others.refused / (others.senders + 2.0) > 0.25 {
+            self.begin(at, operator, picture);
+        }
+    }
+
+    fn begin(&mut self, at: Timestamp, operator: u32, picture: Picture) {
+        if self.storms.insert((operator, picture), at).is_none() {
+            self.news.push(Storm {
+                at,
+                operator,
+                picture,
+                began: true,
+            });
+        }
+    }
+
+    /// Ends what has not been seen for two slots.
+    fn calm(&mut self, at: Timestamp, number: i64) {
+        let news = &mut self.news;
+        self.storms.retain(|(operator, picture), last| {
+            let over = last.seconds().div_euclid(SLOT) < number - 2;
+            if over {
+                news.push(Storm {
+                    at,
+                    operator: *operator,
+                    picture: *picture,
+                    began: false,
+                });
+            }
+            !over
+        });
+    }
+
+    fn bound(&mut self, number: i64) {
+        if self.operators.len() >= MAX_OPERATORS {
+            self.operators
+                .retain(|_, place| place.current.number >= number - 1);
+        }
+    }
+
+    /// Beginnings and ends since the last call.
+    pub fn take_news(&mut self) -> Vec<Storm> {
+        std::mem::take(&mut self.news)
+    }
+}

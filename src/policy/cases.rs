@@ -1,0 +1,208 @@
+//! Specimens of a policy: what it must fire on and what it must not, run by `check`.
+
+use std::time::Duration;
+
+use crate::{
+    classify::BounceClass,
+    correlate::{Attempt, MessageKey, Origin},
+    ledger::{Ledger, SenderIndex, Setup},
+    policy::{Policies, Policy, Verdict},
+    postfix::record::{Relay, Status},
+    time::Timestamp,
+};
+
+/// So many answers of a class (`None`: accepted).
+pub type Answers = (u32, Option<BounceClass>);
+
+/// One specimen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// What it is.
+    pub name: String,
+    /// True when the policy must fire on it.
+    pub fires: bool,
+    /// What the sender had over the past twenty days, spread evenly.
+    pub usual: Vec<Answers>,
+    /// What it has within the last half hour.
+    pub now: Vec<Answers>,
+    /// True when that comes from a network where the sender never was.
+    pub new_network: bool,
+    /// What each of twelve other senders has at the same place at the same time.
+    pub others: Vec<Answers>,
+}
+
+/// A specimen on which a policy was wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// File of the policy.
+    pub file: String,
+    /// The policy.
+    pub policy: String,
+    /// The specimen.
+    pub case: String,
+    /// What it should have done.
+    pub fires: bool,
+}
+
+/// Reads `"12 user_unknown"`.
+pub(super) fn parse_answers(text: &str) -> Option<Answers> {
+    use serde::de::IntoDeserializer as _;
+    let (number, class) = text.split_once(' ')?;
+    let number = number.parse().ok()?;
+    let class = class.trim();
+    if class == "sent" {
+        return Some((number, None));
+    }
+    let deserializer: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        class.into_deserializer();
+    let class = serde::Deserialize::deserialize(deserializer).ok()?;
+    Some((number, Some(class)))
+}
+
+/// Plays a specimen to a policy alone.
+pub(super) fn holds(policy: &Policy, case: &Case) -> bool {
+    let mut stage = Stage::new();
+    let begin = stage.now;
+    for colleague in 0..12 {
+        let login = format!("colleague{colleague}@example.org");
+        stage.play(&login, "192.0.2.1", &[(40, None)], 20 * 86_400);
+        stage.now = begin;
+    }
+    stage.play("anna@example.org", "192.0.2.1", &case.usual, 20 * 86_400);
+    stage.now = Timestamp::from_seconds(1_772_409_600 + 21 * 86_400 + 10 * 3600);
+    let mut fired = false;
+    if !case.others.is_empty() {
+        for other in 0..12 {
+            stage.play(
+                &format!("other{other}@example.org"),
+                "192.0.2.1",
+                &case.others,
+                300,
+            );
+            stage.now = stage.now - Duration::from_secs(300);
+        }
+    }
+    stage.watch = Some(Policies::new(vec![policy.clone()]));
+    let client = if case.new_network {
+        "203.0.113.1"
+    } else {
+        "192.0.2.1"
+    };
+    stage.play("anna@example.org", client, &case.now, 1800);
+    fired |= stage.fired;
+    fired == case.fires
+}
+
+struct Stage {
+    ledger: Ledger,
+    now: Timestamp,
+    next: u64,
+    watch: Option<Policies>,
+    fired: bool,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            ledger: Ledger::new(Setup::default()),
+            now: Timestamp::from_seconds(1_772_409_600),
+            next: 0,
+            watch: None,
+            fired: false,
+        }
+    }
+
+    /// Spreads answers evenly over a span, well mixed.
+    fn play(&mut self, login: &str, client: &str, answers: &[Answers], span: u64) {
+        let total: u32 = answers.iter().map(|(number, _)| number).sum();
+        if total == 0 {
+            return;
+        }
+        let step = Duration::from_micros(span * 1_000_000 / u64::from(total));
+        let origin = Origin {
+            login: Some(login.into()),
+            sender: Some(login.into()),
+            client_address: client.parse().ok(),
+            ..Origin::default()
+        };
+        let mut due: Vec<f64> = answers.iter().map(|_| 0.0).collect();
+        for _ in 0..total {
+            // The class that is most behind its share comes next.
+            for ((number, _), due) in answers.iter().zip(&mut due) {
+                *due += f64::from(*number) / f64::from(total);
+            }
+            let next = due
+                .iter()
+                .enumerate()
+                .max_by(|a, b| a.1.total_cmp(b.1))
+                .map(|(position, _)| position);
+            let Some(position) = next else { return };
+            if let Some(due) = due.get_mut(position) {
+                *due -= 1.0;
+            }
+            let class = answers.get(position).and_then(|(_, class)| *class);
+            self.one(&origin, class);
+            self.now = self.now + step;
+        }
+    }
+
+    fn one(&mut self, origin: &Origin, class: Option<BounceClass>) {
+        self.next += 1;
+        let message = MessageKey(self.next);
+        let sender = self.ledger.submission(self.now, message, origin, 1, 2000);
+        self.judge(sender);
+        let recipient = format!("r{}@example.com", self.next);
+        let host = format!(
+            "mx{}.example",
+            if class.is_some() { 1 } else { self.next % 9 }
+        );
+        let attempt = Attempt {
+            message,
+            queue_id: "",
+            at: self.now + Duration::from_secs(1),
+            origin,
+            recipient: &recipient,
+            orig_to: None,
+            relay: Some(Relay {
+                host: &host,
+                address: "",
+                port: Some(25),
+            }),
+            remote: true,
+            dsn: "",
+            status: match class {
+                None => Status::Sent,
+                Some(class) if is_temporary(class) => Status::Deferred,
+                Some(_) => Status::Bounced,
+            },
+            reply: None,
+            stage: None,
+            text: "",
+        };
+        let sender = self.ledger.attempt(&attempt, class);
+        self.judge(sender);
+        self.ledger.end(attempt.at, message);
+    }
+
+    fn judge(&mut self, sender: Option<SenderIndex>) {
+        if let (Some(policy), Some(sender)) = (&self.watch, sender) {
+            let ruling = policy.judge(&mut self.ledger, sender, self.now);
+            self.fired |= ruling.highest().0 > Verdict::Clear;
+        }
+    }
+}
+
+/// Classes that a specimen means as 4yz answers.
+const fn is_temporary(class: BounceClass) -> bool {
+    use BounceClass as C;
+    matches!(
+        class,
+        C::RateSender
+            | C::RateUnsolicited
+            | C::RateRcpt
+            | C::RateHost
+            | C::Greylist
+            | C::RemoteTemp
+            | C::Network
+    )
+}

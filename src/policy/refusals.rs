@@ -1,0 +1,196 @@
+//! The plain rule: so many recipients refused, and that is such a share of what was answered.
+
+use std::time::Duration;
+
+use crate::{
+    ledger::{
+        counters::{Counts, DAY, HOUR, Picture},
+        sender::Sender,
+    },
+    policy::verdict::Reason,
+    time::Timestamp,
+};
+
+/// The limits of one such rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusals {
+    /// True for the day's sums, false for the hour's.
+    pub day: bool,
+    /// What counts.
+    pub count: Vec<Picture>,
+    /// Recipients refused, at least.
+    pub at_least: f64,
+    /// Share of final answers, at least.
+    pub share: f64,
+    /// Refusals for the content or the sender among them, at least: a stale list has none.
+    pub content: f64,
+    /// Share of recipients that the sender had not written to before, at least.
+    pub strangers: f64,
+    /// Mail operators that refused, at least (among the last sixteen refusals).
+    pub operators: usize,
+}
+
+impl Refusals {
+    /// Reads the window: an hour or a day.
+    #[must_use]
+    pub fn window(within: Duration) -> Option<bool> {
+        match within.as_secs() {
+            3600 => Some(false),
+            86_400 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// True when the sender is over every limit.
+    #[must_use]
+    pub fn fires(&self, sender: &Sender, at: Timestamp) -> bool {
+        let (refused, answered) = self.sums(sender, at);
+        if refused < 0.5 || self.strangers(sender, at) < self.strangers {
+            return false;
+        }
+        if self.content > 0.0 && self.sum(sender, at, Picture::Content) < 0.9 * self.content {
+            return false;
+        }
+        refused.max(self.one_by_one(sender, at)) >= self.at_least
+            && refused >= self.share * answered.max(1.0)
+            && (self.operators <= 1 || self.operators_of(sender) >= self.operators)
+    }
+
+    /// Refusals of one picture in both contexts.
+    fn sum(&self, sender: &Sender, at: Timestamp, picture: Picture) -> f64 {
+        [&sender.familiar, &sender.novel]
+            .into_iter()
+            .map(|context| {
+                let mut context = *context;
+                context.fade(at);
+                self.horizon(&context).refused.get(picture)
+            })
+            .sum()
+    }
+
+    /// Refusals within the window, counted one by one (exact up to sixteen; the faded sum lags behind).
+    fn one_by_one(&self, sender: &Sender, at: Timestamp) -> f64 {
+        let window = if self.day { DAY } else { HOUR };
+        sender
+            .recent
+            .iter()
+            .filter(|refusal| {
+                self.count.contains(&refusal.picture) && at.seconds_since(refusal.at) < window
+            })
+            .map(|refusal| refusal.weight)
+            .sum()
+    }
+
+    /// Share of recipients that the sender had not written to before.
+    fn strangers(&self, sender: &Sender, at: Timestamp) -> f64 {
+        let (mut strangers, mut tried) = (0.0, 0.0);
+        for context in [&sender.familiar, &sender.novel] {
+            let mut context = *context;
+            context.fade(at);
+            let counts = self.horizon(&context);
+            strangers += counts.strangers;
+            tried += counts.tried;
+        }
+        strangers / f64::max(tried, 1.0)
+    }
+
+    /// Refused and answered recipients of both contexts.
+    fn sums(&self, sender: &Sender, at: Timestamp) -> (f64, f64) {
+        let mut refused = 0.0;
+        let mut answered = 0.0;
+        for context in [&sender.familiar, &sender.novel] {
+            let mut context = *context;
+            context.fade(at);
+            let counts = self.horizon(&context);
+            answered += counts.answered;
+            for picture in &self.count {
+                refused += counts.refused.get(*picture);
+            }
+        }
+        (refused, answered)
+    }
+
+    const fn horizon<'c>(&self, context: &'c crate::ledger::counters::Counters) -> &'c Counts {
+        if self.day {
+            &context.day
+        } else {
+            &context.hour
+        }
+    }
+
+    fn operators_of(&self, sender: &Sender) -> usize {
+        let mut operators: Vec<u32> = sender
+            .recent
+            .iter()
+            .filter(|refusal| refusal.weight > 0.0 && self.count.contains(&refusal.picture))
+            .map(|refusal| refusal.operator)
+            .collect();
+        operators.sort_unstable();
+        operators.dedup();
+        operators.len()
+    }
+
+    /// The numbers in words.
+    #[must_use]
+    pub fn reasons(&self, sender: &Sender, at: Timestamp) -> Vec<Reason> {
+        let (refused, answered) = self.sums(sender, at);
+        let span = if self.day { "day" } else { "hour" };
+        let share = 100.0 * refused / answered.max(1.0);
+        let text = format!(
+            "{refused:.0} of {answered:.0} answered recipients refused within the {span} ({share:.0}%, limit {:.0}% and {:.0} recipients)",
+            100.0 * self.share,
+            self.at_least
+        );
+        let mut reasons = vec![Reason {
+            signal: "refused_share".to_owned(),
+            text,
+        }];
+        for picture in &self.count {
+            let mut sum = 0.0;
+            for context in [&sender.familiar, &sender.novel] {
+                let mut context = *context;
+                context.fade(at);
+                sum += self.horizon(&context).refused.get(*picture);
+            }
+            if sum >= 0.5 {
+                reasons.push(Reason {
+                    signal: format!("refused_{}", name(*picture)),
+                    text: format!("{sum:.0} {}", words(*picture)),
+                });
+            }
+        }
+        reasons
+    }
+
+    /// What is missing for it to fire.
+    #[must_use]
+    pub fn missing(&self, sender: &Sender, at: Timestamp) -> String {
+        let (refused, answered) = self.sums(sender, at);
+        let span = if self.day { "day" } else { "hour" };
+        format!(
+            "{refused:.0} of {answered:.0} answered recipients are refused within the {span}; it takes {:.0} and {:.0}%",
+            self.at_least,
+            100.0 * self.share
+        )
+    }
+}
+
+/// Name of a picture in policy files and signals.
+#[must_use]
+pub(super) const fn name(picture: Picture) -> &'static str {
+    match picture {
+        Picture::List => "list",
+        Picture::Content => "content",
+        Picture::Rate => "rate",
+    }
+}
+
+/// A picture in plain words, after a number of recipients.
+#[must_use]
+pub(super) const fn words(picture: Picture) -> &'static str {
+    match picture {
+        Picture::List => "do not exist",
+        Picture::Content => "were refused for the content or the sender",
+        Picture::Rate => "were put off because of the content or the sender",
+    }
+}
