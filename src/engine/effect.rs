@@ -16,16 +16,39 @@ pub enum Effect {
     Verdict(Box<VerdictChange>),
     /// An incident was opened or changed: write it down, then (if it enforces) stop the mail, then tell people.
     Incident(Box<Incident>),
+    /// A convicted sender's new message is in the queue: hold it.
+    Stop {
+        /// The incident.
+        incident: u64,
+        /// The message.
+        queue_id: String,
+    },
+    /// A convicted sender's message is on hold.
+    Held {
+        /// The incident.
+        incident: u64,
+        /// The message.
+        queue_id: String,
+        /// Event time.
+        at: Timestamp,
+    },
     /// A person let a sender's mail go: release what the incident holds.
     Release {
         /// The incident.
         incident: u64,
     },
-    /// A destination or our own address is in trouble for everybody.
+    /// Too many automatic holds: what follows only observes until a person releases or confirms something.
+    Brake {
+        /// Event time.
+        at: Timestamp,
+        /// How many automatic holds there were.
+        holds: usize,
+    },
+    /// A destination, or our own address, is in trouble for everybody; or no longer.
     Weather {
         /// Event time.
         at: Timestamp,
-        /// One sentence.
+        /// Who refuses what, in words.
         text: String,
         /// True when it began, false when it ended.
         began: bool,

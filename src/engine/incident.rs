@@ -58,6 +58,8 @@ pub struct Incident {
     pub opened: Timestamp,
     /// Event time of the first refusal that counted.
     pub first_sign: Option<Timestamp>,
+    /// Recipients whose remote side accepted mail of this sender after the decision (already on its way then).
+    pub accepted_after: u64,
     /// The log lines that counted most, newest last, at most 20.
     pub lines: Vec<String>,
     /// When a person closed it.

@@ -1,20 +1,469 @@
 //! The brain: feed it input with its time, drain effects, ask for the deadline. No clock, no I/O; the same inputs and
 //! times give the same effects, live, observing and replaying.
+//!
+//! ```text
+//! loop {
+//!     while engine.deadline() <= time of the next input { engine.feed(deadline, Input::Tick) }
+//!     engine.feed(time of the input, input)
+//!     while let Some(effect) = engine.next_effect() { write it down, then carry it out }
+//!     publish engine.view()
+//! }
+//! ```
+//!
+//! A decision falls in [`Engine::feed`] of the very record that suffices; nothing waits for a timer to be held. What a
+//! sender's record says is judged by `policy`; what follows from a verdict (an incident, the brake, what lookups may
+//! see) is kept in the [`docket`].
 
+pub mod docket;
 pub mod effect;
 pub mod incident;
+mod lines;
+pub mod snapshot;
 pub mod view;
 
-/// Everything that must be written down together with the log position: what changed since the last checkpoint.
-/// Restoring the parts of all checkpoints in order gives the engine back to the same bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Ledger entries that changed: key and state.
-    pub senders: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Messages that changed, and (`None`) those that are gone.
-    pub messages: Vec<(u64, Option<Vec<u8>>)>,
-    /// Named whole parts (weather, groups, counters), each replaced as a whole.
-    pub parts: Vec<(String, Vec<u8>)>,
-    /// Clear names of senders that changed, for the screen: key, `SenderId`, last seen. Kept for two days only.
-    pub names: Vec<(Vec<u8>, String, i64)>,
+use std::sync::Arc;
+
+pub use snapshot::{Checkpoint, RestoreError};
+
+use crate::{
+    classify::{BounceClass, Classifier, Question},
+    correlate::{self, Attempt, Correlator, Fact, MessageKey},
+    engine::{
+        docket::{Brake, Docket, Signs},
+        effect::Effect,
+        incident::Incident,
+        lines::Lines,
+        view::View,
+    },
+    ledger::{self, Closing, Ledger, SenderId, SenderIndex},
+    policy::{Explanation, Mode, Policies, Verdict},
+    postfix::record::{Record, Status},
+    time::Timestamp,
+};
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// Whether anything may act; a policy that only observes does not, whatever this says.
+    pub mode: Mode,
+    /// The rules.
+    pub policies: Policies,
+    /// Remote replies to bounce classes.
+    pub classifier: Classifier,
+    /// Zone, hash key, networks.
+    pub ledger: ledger::Setup,
+    /// Bounds of correlation.
+    pub correlate: correlate::Limits,
+    /// When automatic holds stop.
+    pub brake: Brake,
 }
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// A log record, and its line as it stands in the log.
+    Record {
+        /// The record.
+        record: &'a Record<'a>,
+        /// The line, as its bytes stand in the log.
+        line: &'a [u8],
+    },
+    /// What a queue file told about a message whose origin the log did not bring.
+    QueueFile(correlate::Found<'a>),
+    /// What a person decided.
+    Operator(Order),
+    /// Digests of an incident were published.
+    Published {
+        /// The incident.
+        incident: u64,
+        /// As lookups spell them: `pyzor:<hex>`.
+        digests: Vec<String>,
+    },
+    /// The incident's digests are withdrawn.
+    Retracted {
+        /// The incident.
+        incident: u64,
+    },
+    /// Nothing but time.
+    Tick,
+}
+
+/// What a person decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Who.
+    pub by: String,
+    /// The reason given.
+    pub reason: String,
+    /// What.
+    pub verb: OrderVerb,
+}
+
+/// The verbs of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderVerb {
+    /// Hold a sender's mail.
+    Hold(SenderId),
+    /// Let the mail go and close the incident; `true`: there was no compromise.
+    Release {
+        /// The incident.
+        incident: u64,
+        /// It was a false positive: learn from it.
+        false_positive: bool,
+    },
+    /// The account is compromised: refuse its mail until it is released.
+    Confirm {
+        /// The incident.
+        incident: u64,
+    },
+}
+
+/// The brain.
+#[derive(Debug)]
+pub struct Engine {
+    correlator: Correlator,
+    classifier: Classifier,
+    policies: Policies,
+    ledger: Ledger,
+    docket: Docket,
+    lines: Lines,
+    /// Saved pieces that could not be read at the last start.
+    damaged: usize,
+    /// Delivery attempts at remote sides since the start.
+    attempts: u64,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            correlator: Correlator::new(setup.correlate),
+            classifier: setup.classifier,
+            policies: setup.policies,
+            ledger: Ledger::new(setup.ledger),
+            docket: Docket::new(setup.mode, setup.brake),
+            lines: Lines::default(),
+            damaged: 0,
+            attempts: 0,
+        }
+    }
+
+    /// Takes one input. `now` is event time: a record's own stamp, the clock's time for the rest.
+    pub fn feed(&mut self, now: Timestamp, input: Input<'_>) {
+        match input {
+            Input::Record { record, line } => self.record(record, line),
+            Input::QueueFile(found) => {
+                let (correlator, mut court) = Court::of(self, found.queue_id, b"");
+                correlator.adopt(found, &mut |fact| court.weigh(&fact));
+            }
+            Input::Operator(order) => self.order(now, &order),
+            Input::Published { incident, digests } => self.docket.publish(incident, digests),
+            Input::Retracted { incident } => self.docket.retract(incident),
+            Input::Tick => self.tick(now),
+        }
+        self.review(now);
+    }
+
+    /// Whether there is something for the shell to do.
+    #[must_use]
+    pub fn has_effects(&self) -> bool {
+        self.docket.has_effects()
+    }
+
+    /// Delivery attempts at remote sides that were told since the start.
+    #[must_use]
+    pub const fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// Saved pieces that could not be read at the last start and are missing now.
+    #[must_use]
+    pub const fn damaged(&self) -> usize {
+        self.damaged
+    }
+
+    /// The next thing for the shell to do; drain until `None`.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.docket.next_effect()
+    }
+
+    /// When a verdict may change without any input; feed `Tick` then.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.docket.deadline()
+    }
+
+    /// What lookups may see.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.docket.view()
+    }
+
+    /// The open incident of that number.
+    #[must_use]
+    pub fn incident(&self, number: u64) -> Option<&Incident> {
+        self.docket.incident(number)
+    }
+
+    /// The open incident of a sender.
+    #[must_use]
+    pub fn incident_of(&self, sender_id: &SenderId) -> Option<&Incident> {
+        self.docket.incident_of(sender_id)
+    }
+
+    /// What is known of a sender, what counts against it and what does not.
+    #[must_use]
+    pub fn explain(&self, sender_id: &SenderId, now: Timestamp) -> Option<Explanation> {
+        let sender = self.ledger.find(sender_id)?;
+        Some(self.policies.explain(&self.ledger, sender, now))
+    }
+
+    /// The ledger, to read.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The correlator, to read.
+    #[must_use]
+    pub const fn correlator(&self) -> &Correlator {
+        &self.correlator
+    }
+
+    /// The docket, to read.
+    #[must_use]
+    pub const fn docket(&self) -> &Docket {
+        &self.docket
+    }
+
+    /// Queue IDs of a sender's messages that are in the queue and not on hold, as far as the log and the queue files told.
+    #[must_use]
+    pub fn queued(&self, sender_id: &SenderId) -> Vec<String> {
+        self.correlator
+            .open_messages()
+            .filter(|message| !message.held && self.sender_of(message.message) == Some(sender_id))
+            .map(|message| message.queue_id.to_owned())
+            .collect()
+    }
+
+    fn sender_of(&self, message: MessageKey) -> Option<&SenderId> {
+        self.ledger.sender_id(self.ledger.sender_of(message)?)
+    }
+
+    /// Takes over new rules, mode and brake; the record of every sender stays.
+    pub fn reconfigure(
+        &mut self,
+        mode: Mode,
+        policies: Policies,
+        classifier: Classifier,
+        brake: Brake,
+    ) {
+        self.policies = policies;
+        self.classifier = classifier;
+        self.docket.reconfigure(mode, brake);
+    }
+
+    fn record(&mut self, record: &Record<'_>, line: &[u8]) {
+        let (correlator, mut court) = Court::of(self, record.queue_id.unwrap_or_default(), line);
+        correlator.feed(record, &mut |fact| court.weigh(&fact));
+    }
+
+    /// Facts that waited for their origin's line are told; the log has reached `now`.
+    fn tick(&mut self, now: Timestamp) {
+        let (correlator, mut court) = Court::of(self, "", b"");
+        correlator.tick(now, &mut |fact| court.weigh(&fact));
+    }
+
+    fn order(&mut self, now: Timestamp, order: &Order) {
+        match &order.verb {
+            OrderVerb::Hold(sender_id) => {
+                self.docket.hold_by_person(now, sender_id, order);
+            }
+            OrderVerb::Release {
+                incident,
+                false_positive,
+            } => {
+                let Some(sender_id) = self
+                    .docket
+                    .incident(*incident)
+                    .map(|found| found.sender_id.clone())
+                else {
+                    return;
+                };
+                let confirmed = self.docket.release(now, *incident, *false_positive, order);
+                if let Some(sender) = self.ledger.find(&sender_id) {
+                    let how = if confirmed {
+                        Closing::Cleaned
+                    } else {
+                        Closing::Legitimate
+                    };
+                    self.ledger.close(now, sender, how);
+                }
+            }
+            OrderVerb::Confirm { incident } => self.docket.confirm(now, *incident, order),
+        }
+    }
+
+    /// Judges again those whose verdict was to be looked at by now, each at the time that was set for it.
+    fn review(&mut self, now: Timestamp) {
+        while let Some((at, sender_id)) = self.docket.due(now) {
+            let Some(sender) = self.ledger.find(&sender_id) else {
+                self.docket.forget(&sender_id);
+                continue;
+            };
+            let (_, mut court) = Court::of(self, "", b"");
+            court.judge(at, sender);
+        }
+        for storm in self.ledger.take_storms() {
+            let text = self.ledger.storm_text(&storm);
+            self.docket.weather(storm.at, text, storm.began);
+        }
+    }
+}
+
+/// The parts of the engine that weigh facts while the correlator tells them.
+struct Court<'e> {
+    classifier: &'e Classifier,
+    policies: &'e Policies,
+    ledger: &'e mut Ledger,
+    docket: &'e mut Docket,
+    lines: &'e mut Lines,
+    /// The queue ID of the record that told the fact.
+    queue_id: &'e str,
+    line: &'e [u8],
+    attempts: &'e mut u64,
+}
+
+impl<'e> Court<'e> {
+    const fn of(
+        engine: &'e mut Engine,
+        queue_id: &'e str,
+        line: &'e [u8],
+    ) -> (&'e mut Correlator, Self) {
+        let Engine {
+            correlator,
+            classifier,
+            policies,
+            ledger,
+            docket,
+            lines,
+            attempts,
+            ..
+        } = engine;
+        (
+            correlator,
+            Self {
+                classifier,
+                policies,
+                ledger,
+                docket,
+                lines,
+                queue_id,
+                line,
+                attempts,
+            },
+        )
+    }
+
+    fn weigh(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Submission {
+                message,
+                queue_id,
+                at,
+                origin,
+                recipients,
+                size,
+            } => {
+                let Some(sender) =
+                    self.ledger
+                        .submission(*at, *message, origin, *recipients, *size)
+                else {
+                    return;
+                };
+                if let Some(sender_id) = self.ledger.sender_id(sender) {
+                    self.docket.submitted(sender_id, queue_id);
+                }
+                self.judge(*at, sender);
+            }
+            Fact::Attempt(attempt) => self.attempt(attempt),
+            Fact::End { message, at } => {
+                self.ledger.end(*at, *message);
+            }
+            Fact::Held { message, at } => {
+                let sender = self.ledger.sender_of(*message);
+                if let Some(sender_id) = sender.and_then(|sender| self.ledger.sender_id(sender)) {
+                    self.docket.held(sender_id, self.queue_id, *at);
+                }
+            }
+            Fact::Released { .. } => {}
+        }
+    }
+
+    fn attempt(&mut self, attempt: &Attempt<'_>) {
+        *self.attempts += u64::from(attempt.remote);
+        let class = self.class(attempt);
+        let Some(sender) = self.ledger.attempt(attempt, class) else {
+            return;
+        };
+        let Some(sender_id) = self.ledger.sender_id(sender) else {
+            return;
+        };
+        if class.is_some() {
+            self.lines.keep(sender_id, self.line);
+        } else if attempt.remote && attempt.status == Status::Sent {
+            self.docket.accepted(sender_id, attempt.at);
+        }
+        self.judge(attempt.at, sender);
+    }
+
+    /// `None`: accepted.
+    fn class(&self, attempt: &Attempt<'_>) -> Option<BounceClass> {
+        if matches!(attempt.status, Status::Sent | Status::Deliverable) {
+            return None;
+        }
+        let question = Question {
+            dsn: attempt.dsn,
+            reply: attempt.reply,
+            text: attempt.text,
+            stage: attempt.stage,
+            relay: attempt.relay.map(|relay| relay.host),
+            cut: false,
+        };
+        Some(self.classifier.classify(&question).class)
+    }
+
+    fn judge(&mut self, at: Timestamp, sender: SenderIndex) {
+        let ruling = self.policies.judge(self.ledger, sender, at);
+        let Some(sender_id) = self.ledger.sender_id(sender) else {
+            return;
+        };
+        if !self.docket.changes(sender_id, &ruling) {
+            return;
+        }
+        let sender_id = sender_id.clone();
+        let judgement = self.policies.explain(self.ledger, sender, at).judgement;
+        if judgement.verdict >= Verdict::Hold {
+            self.ledger.convict(at, sender);
+        }
+        let first = self
+            .ledger
+            .sender(sender)
+            .and_then(|entry| entry.recent.front())
+            .map(|refusal| refusal.at);
+        self.docket.rule(
+            at,
+            &sender_id,
+            judgement,
+            Signs {
+                first,
+                lines: self.lines.of(&sender_id),
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;
