@@ -16,7 +16,7 @@ use std::{
 
 pub use diagnostics::Diagnostics;
 
-use crate::{policy::Mode, settings::Document};
+use crate::{engine::docket::Brake, policy::Mode, settings::Document};
 
 /// The configuration, resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Config {
     pub policies: PathBuf,
     /// GeoIP tables (.mmdb, .csv).
     pub geo: Vec<PathBuf>,
+    /// When automatic holds stop.
+    pub brake: Brake,
 }
 
 /// One source of log lines.
@@ -141,6 +143,12 @@ pub fn load(path: &Path, need: Need) -> Result<Config, Diagnostics> {
     let problems = document.problems();
     diagnostics.add(&path.display().to_string(), &text, problems);
     diagnostics.into_result(config)
+}
+
+/// The configuration of a parsed file, whatever is wrong with it.
+#[cfg(test)]
+pub(crate) fn from_document(document: &Document<'_>) -> Config {
+    read::config(document).0
 }
 
 #[cfg(test)]

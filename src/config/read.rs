@@ -4,6 +4,7 @@ use std::{ops::Range, path::PathBuf, time::Duration};
 
 use crate::{
     config::{Alert, Config, Endpoint, Listen, Source, TcpTable},
+    engine::docket::Brake,
     policy::Mode,
     settings::{Document, Located, Section},
 };
@@ -64,6 +65,7 @@ pub(super) fn config(document: &Document<'_>) -> (Config, Places) {
             .into_iter()
             .map(|table| PathBuf::from(table.value))
             .collect(),
+        brake: section(&root, "brake", |section| Some(brake(section))).unwrap_or_default(),
     };
     root.finish();
     (config, places)
@@ -136,6 +138,18 @@ fn poll(queue: &Section<'_>) -> Option<Duration> {
     Some(poll.value)
 }
 
+fn brake(section: &Section<'_>) -> Brake {
+    let default = Brake::default();
+    let holds = section
+        .integer("holds", 1..1_000_000)
+        .and_then(|holds| usize::try_from(holds.value).ok());
+    let within = section.duration("within").map(|within| within.value);
+    Brake {
+        holds: holds.unwrap_or(default.holds),
+        within: within.unwrap_or(default.within),
+    }
+}
+
 fn default_alert() -> Alert {
     Alert {
         smtp: Some("smtp://127.0.0.1:25".to_owned()),
@@ -153,7 +167,10 @@ fn alert(alert: &Section<'_>) -> Option<(Alert, Range<usize>)> {
         );
     }
     let from = alert.string("from");
-    if let Some(from) = from.as_ref().filter(|from| !is_address(&from.value)) {
+    if let Some(from) = from
+        .as_ref()
+        .filter(|from| !from.value.is_empty() && !is_address(&from.value))
+    {
         alert.report(
             from.span.clone(),
             format!("`{}` is not a mail address", from.value),
@@ -224,12 +241,12 @@ fn listen(section: &Section<'_>) -> Listen {
     }
     Listen {
         socketmap: match section.strings("socketmap") {
-            Some(listed) => streams(section, listed),
+            Some(listed) => streams(section, &listed),
             None => default_listen().socketmap,
         },
         tcp_table: tcp_tables(section),
-        policy: streams(section, section.strings("policy").unwrap_or_default()),
-        milter: streams(section, section.strings("milter").unwrap_or_default()),
+        policy: streams(section, &section.strings("policy").unwrap_or_default()),
+        milter: streams(section, &section.strings("milter").unwrap_or_default()),
         pyzor: datagrams(section),
     }
 }
@@ -257,7 +274,7 @@ fn tcp_tables(section: &Section<'_>) -> Vec<TcpTable> {
         };
         match map.filter(|map| MAPS.contains(&map.as_str())) {
             Some(map) => {
-                tables.extend(stream(section, &entry).map(|endpoint| TcpTable { map, endpoint }))
+                tables.extend(stream(section, &entry).map(|endpoint| TcpTable { map, endpoint }));
             }
             None => section.report(
                 entry.span.clone(),
@@ -269,7 +286,7 @@ fn tcp_tables(section: &Section<'_>) -> Vec<TcpTable> {
     tables
 }
 
-fn streams(section: &Section<'_>, listed: Vec<Located<String>>) -> Vec<Endpoint> {
+fn streams(section: &Section<'_>, listed: &[Located<String>]) -> Vec<Endpoint> {
     listed
         .iter()
         .filter_map(|entry| stream(section, entry))

@@ -74,3 +74,9 @@ fn every_mistake_is_shown_at_once_with_line_caret_and_hint() {
         assert!(shown.contains(part), "{part} missing in:\n{shown}");
     }
 }
+
+#[test]
+fn the_shipped_file_says_nothing_but_the_defaults() {
+    let shipped = read_text(include_str!("../../policies/postwarden.toml")).unwrap();
+    assert_eq!(shipped, read_text("").unwrap());
+}

@@ -1,0 +1,243 @@
+//! The engine and its record, together: what is decided is written down before it is carried out.
+//!
+//! Used by the daemon, and by the verbs of a person while no daemon runs: one code path. Everything that belongs to a
+//! batch of log lines goes into one transaction: log positions, engine state, incidents, and the work that follows.
+//! After `kill -9` the engine is restored and the log read again from the committed position; deciding again gives the
+//! same records under the same names, so nothing is doubled.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::{
+    daemon::lock::{LockError, StateLock},
+    engine::{
+        Checkpoint, Engine, Input, RestoreError, Setup,
+        effect::Effect,
+        incident::{Incident, State},
+    },
+    policy::{Mode, Verdict},
+    store::{
+        self, Answer, Commit, Cursor, Event, EventKind, Gate, Held, HeldState, JobKind, NewJob,
+        Store,
+    },
+    time::Timestamp,
+};
+
+/// The engine and its record.
+#[derive(Debug)]
+pub struct Core {
+    /// The brain.
+    pub engine: Engine,
+    /// The record.
+    pub store: Store,
+    host: String,
+    _lock: StateLock,
+}
+
+/// Why a state directory cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The saved state.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+}
+
+/// What is to be carried out at once, besides the work that is on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// There is new work on record.
+    Work,
+    /// A convicted sender's new message: hold it.
+    Stop {
+        /// The incident.
+        incident: u64,
+        /// The message.
+        queue_id: String,
+    },
+}
+
+impl Core {
+    /// Takes the state directory and restores what was there.
+    ///
+    /// # Errors
+    /// Another process has it, or it cannot be read.
+    pub fn open(state: &Path, setup: Setup, host: &str) -> Result<(Self, Vec<Cursor>), OpenError> {
+        let lock = StateLock::take(state)?;
+        let mut store = Store::open(&state.join("postwarden.db"))?;
+        store.resume_work()?;
+        let restored = store.restore()?;
+        let engine = Engine::restore(
+            setup,
+            checkpoint(&store, restored.checkpoint)?,
+            restored.incidents,
+        )?;
+        let core = Self {
+            engine,
+            store,
+            host: host.to_owned(),
+            _lock: lock,
+        };
+        Ok((core, restored.cursors))
+    }
+
+    /// Feeds one input, and before it the ticks that were due by then.
+    pub fn feed(&mut self, now: Timestamp, input: Input<'_>) {
+        while let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
+            self.engine.feed(deadline, Input::Tick);
+        }
+        self.engine.feed(now, input);
+    }
+
+    /// Writes down everything since the last call, in one transaction; answers what is to be carried out.
+    ///
+    /// # Errors
+    /// As the store has them; nothing is carried out then, and nothing is lost: the log is read again.
+    pub fn settle(
+        &mut self,
+        cursors: Vec<Cursor>,
+        answers: Vec<Answer>,
+        wall: Timestamp,
+    ) -> Result<Vec<Errand>, store::Error> {
+        let mut commit = Commit {
+            cursors,
+            answers,
+            ..Commit::default()
+        };
+        let mut errands = Vec::new();
+        while let Some(effect) = self.engine.next_effect() {
+            self.effect(effect, wall, &mut commit, &mut errands);
+        }
+        commit.checkpoint = self.engine.checkpoint();
+        commit.incidents = self.engine.take_changed_incidents();
+        if !commit.jobs.is_empty() {
+            errands.push(Errand::Work);
+        }
+        self.store.commit(&commit)?;
+        Ok(errands)
+    }
+
+    fn effect(
+        &self,
+        effect: Effect,
+        wall: Timestamp,
+        commit: &mut Commit,
+        errands: &mut Vec<Errand>,
+    ) {
+        match effect {
+            Effect::Verdict(change) => tracing::info!(
+                at = %change.at,
+                sender_id = %change.sender_id,
+                verdict = %change.verdict,
+                policy = change.policy,
+                enforced = change.mode == Mode::Enforce,
+                incident = change.incident,
+                reason = change.reasons.first().map(|reason| reason.text.as_str()),
+                "verdict"
+            ),
+            Effect::Incident(incident) => self.incident(&incident, wall, commit),
+            Effect::Stop { incident, queue_id } => {
+                errands.push(Errand::Stop { incident, queue_id });
+            }
+            Effect::Held {
+                incident,
+                queue_id,
+                at,
+            } => commit.held.push(Held {
+                incident,
+                host: self.host.clone(),
+                queue_id,
+                arrival: Timestamp::EPOCH,
+                recipients: 0,
+                bytes: 0,
+                state: HeldState::Held,
+                changed: at,
+            }),
+            Effect::Release { incident } => {
+                commit.jobs.push(job(incident, JobKind::Release, 0, wall));
+            }
+            Effect::Brake { at, holds } => {
+                tracing::error!(
+                    holds,
+                    "the brake is on: automatic holds only observe until a person looks"
+                );
+                commit.gates.push(Gate {
+                    name: "brake".to_owned(),
+                    value: json!({"holds": holds}),
+                    changed: at,
+                });
+            }
+            Effect::Weather { at, text, began } => {
+                tracing::warn!(%at, began, text, "weather");
+                let value = json!({"text": text, "began": began});
+                commit.gates.push(Gate {
+                    name: "weather".to_owned(),
+                    value,
+                    changed: at,
+                });
+            }
+        }
+    }
+
+    /// The steps and the work that an incident in this state asks for. Named so that asking again changes nothing.
+    fn incident(&self, incident: &Incident, wall: Timestamp, commit: &mut Commit) {
+        let number = incident.number;
+        let enforced = incident.mode == Mode::Enforce;
+        let (kind, stage) = stage(incident);
+        commit.events.push(Event {
+            incident: number,
+            kind,
+            at: incident.closed.unwrap_or(incident.opened),
+            wall,
+            who: incident.closed_by.clone().unwrap_or_else(|| "postwarden".to_owned()),
+            detail: json!({"verdict": incident.verdict, "enforced": enforced, "policy": incident.policy}),
+        });
+        if enforced && incident.closed.is_none() {
+            let queue_ids = self.engine.queued(&incident.sender_id);
+            commit.jobs.push(NewJob {
+                detail: json!({"queue_ids": queue_ids}),
+                ..job(number, JobKind::Hold, 0, wall)
+            });
+            commit.jobs.push(job(number, JobKind::Evidence, 0, wall));
+        }
+        commit.jobs.push(job(number, JobKind::Alert, stage, wall));
+    }
+}
+
+/// The saved state with the clear names that are still known.
+pub(super) fn checkpoint(store: &Store, saved: Checkpoint) -> Result<Checkpoint, store::Error> {
+    let names = store
+        .names(u64::MAX >> 1)?
+        .into_iter()
+        .map(|name| (name.key, name.sender_id, name.seen.micros()))
+        .collect();
+    Ok(Checkpoint { names, ..saved })
+}
+
+/// The step that an incident's state stands for, and its place in the order of alerts.
+fn stage(incident: &Incident) -> (EventKind, u64) {
+    match (incident.closed.is_some(), incident.state) {
+        (true, State::FalsePositive) => (EventKind::FalsePositive, 4),
+        (true, _) => (EventKind::Released, 4),
+        (false, State::Confirmed) => (EventKind::Confirmed, 3),
+        (false, _) if incident.verdict == Verdict::Suspend => (EventKind::Proposed, 2),
+        (false, _) if incident.mode == Mode::Enforce => (EventKind::Proposed, 1),
+        (false, _) => (EventKind::Proposed, 0),
+    }
+}
+
+fn job(incident: u64, kind: JobKind, generation: u64, due: Timestamp) -> NewJob {
+    NewJob {
+        incident,
+        kind,
+        generation,
+        detail: serde_json::Value::Null,
+        due,
+    }
+}
