@@ -4,30 +4,25 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub mod check;
 pub mod classify;
+pub mod demo;
+pub mod desk;
 pub mod digest;
+pub mod explain;
 pub mod holder;
+pub mod incidents;
+pub mod lookup;
+pub mod orders;
 pub mod records;
+pub mod replay;
+pub mod run;
+pub mod senders;
+pub mod status;
+pub mod table;
+pub mod wording;
 
-/// How a verb ended; the number is the exit status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// Done.
-    Ok = 0,
-    /// Something that was asked for is not so (`check` found a fault, `demo` missed a figure).
-    Failed = 1,
-    /// Wrong words on the command line.
-    Usage = 64,
-    /// Data that cannot be read.
-    Data = 65,
-    /// A service or file that is needed is not there.
-    Unavailable = 69,
-    /// Try again later.
-    Retry = 75,
-    /// Wrong configuration.
-    Config = 78,
-}
+pub use crate::daemon::failure::{Exit, Failure};
 
 /// What every verb is given.
 #[derive(Debug)]
@@ -58,12 +53,40 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// The daemon
+    Run(run::Args),
+    /// Configuration, policies with their specimens, and the host
+    Check(check::Args),
+    /// Is it alive, does it see, does it act
+    Status(status::Args),
+    /// Who sends, who is refused, who stands out
+    Senders(senders::Args),
+    /// The record of incidents
+    Incidents(incidents::ListArgs),
+    /// One incident: reasons, mail, steps, log lines
+    Show(incidents::ShowArgs),
+    /// Why: what counted, what did not, what would have changed it
+    Explain(explain::Args),
+    /// Hold a sender's mail, queued and new
+    Hold(orders::HoldArgs),
+    /// Let an incident's mail go and close it
+    Release(orders::ReleaseArgs),
+    /// The account is compromised: refuse its new mail
+    Confirm(orders::IncidentArgs),
+    /// Delete what an incident holds, once the evidence is on disk
+    Purge(orders::IncidentArgs),
+    /// What a lookup table would answer
+    Lookup(lookup::Args),
+    /// Whom these policies would have held on old logs
+    Replay(replay::Args),
     /// One JSON object for each log line that is understood
     Records(records::Args),
     /// Bounce class and rule of replies: `DSN<TAB>reply` per line on standard input
     Classify(classify::Args),
     /// Content digests of messages
     Digest(digest::Args),
+    /// The whole job on a private real Postfix, in about a minute
+    Demo(demo::Args),
     /// The root end: hold, release, requeue, read, delete
     Holder(holder::Args),
 }
@@ -95,54 +118,26 @@ fn dispatch(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write) -> 
         config: arguments.config.clone(),
     };
     let done = match &arguments.verb {
+        Verb::Run(args) => run::run(args, &context, out),
+        Verb::Check(args) => check::run(args, &context, out),
+        Verb::Status(args) => status::run(args, &context, out),
+        Verb::Senders(args) => senders::run(args, &context, out),
+        Verb::Incidents(args) => incidents::list(args, &context, out),
+        Verb::Show(args) => incidents::show(args, &context, out),
+        Verb::Explain(args) => explain::run(args, &context, out),
+        Verb::Hold(args) => orders::hold(args, &context, out),
+        Verb::Release(args) => orders::release(args, &context, out),
+        Verb::Confirm(args) => orders::confirm(args, &context, out),
+        Verb::Purge(args) => orders::purge(args, &context, out),
+        Verb::Lookup(args) => lookup::run(args, &context, out),
+        Verb::Replay(args) => replay::run(args, &context, out),
         Verb::Records(args) => records::run(args, &context, out),
         Verb::Classify(args) => classify::run(args, &context, out),
         Verb::Digest(args) => digest::run(args, &context, out),
+        Verb::Demo(args) => demo::run(args, &context, out),
         Verb::Holder(args) => holder::run(args, &context, out),
     };
     done.unwrap_or_else(|failure| report(&failure, err))
-}
-
-/// A failure of a verb: what failed, what to do, and the exit status.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// What failed, with its causes.
-    pub message: String,
-    /// The command to run, or what to look at.
-    pub hint: Option<String>,
-    /// The exit status.
-    pub exit: Exit,
-}
-
-impl Failure {
-    /// A failure with its exit status.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-            exit,
-        }
-    }
-
-    /// The same with a hint.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    /// A reader that went away (`| head`) is no failure; all else is "unavailable".
-    fn from(error: std::io::Error) -> Self {
-        let exit = if error.kind() == std::io::ErrorKind::BrokenPipe {
-            Exit::Ok
-        } else {
-            Exit::Unavailable
-        };
-        Self::new(exit, error.to_string())
-    }
 }
 
 fn report(failure: &Failure, err: &mut dyn Write) -> Exit {

@@ -1,0 +1,205 @@
+//! `replay LOG...`: whom these policies would have held on old logs, when, why, and how much had left.
+//!
+//! The same engine as the daemon's, fed with the same lines at the same event times: on the same log it decides what the
+//! daemon decided.
+
+use std::{
+    io::{BufRead, Write},
+    path::PathBuf,
+};
+
+use serde_json::json;
+
+use crate::{
+    cli::{
+        Context, Exit, Failure,
+        records::{each_line, failed, open, zone},
+        table::plain,
+        wording::{moment, verdict_json},
+    },
+    config::{self, Need},
+    daemon::{self, clock},
+    engine::{
+        Engine, Input,
+        effect::{Effect, VerdictChange},
+    },
+    policy::{Mode, Verdict},
+    postfix::log_record::{Reader, Reading},
+    time::Timestamp,
+};
+
+/// Arguments of the verb.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Log files, oldest first; `-` is standard input
+    #[arg(required = true)]
+    logs: Vec<PathBuf>,
+    /// Policies to try, instead of the configured ones
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// Zone of stamps without one (a name, or UTC); default: the system's
+    #[arg(long)]
+    tz: Option<String>,
+    /// One JSON object a verdict, and a summary
+    #[arg(long)]
+    json: bool,
+}
+
+/// Replays.
+///
+/// # Errors
+/// Wrong configuration or policies (78), or a log that cannot be read (65).
+pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let wrong = |found: config::Diagnostics| Failure::new(Exit::Config, found.to_string());
+    let mut config = config::load(&context.config, Need::Words).map_err(wrong)?;
+    // Replaying decides as if it might act; what a policy only observes stays observed.
+    config.mode = Mode::Enforce;
+    if let Some(directory) = &args.policies {
+        config.policies.clone_from(directory);
+    }
+    let zone = zone(args.tz.as_deref())?;
+    let mut setup = daemon::setup(&config, [0; 32], zone.clone()).map_err(wrong)?;
+    setup.ledger.persistent = false;
+    let start = clock::instant();
+    let mut replay = Replay {
+        engine: Engine::new(setup),
+        out,
+        json: args.json,
+        sum: Sum::default(),
+    };
+    for log in &args.logs {
+        let (reference, mut lines) = open(log)?;
+        replay
+            .log(&mut *lines, Reader::new(zone.clone(), reference))
+            .map_err(|error| failed(log, &error))?;
+    }
+    let last = replay.sum.last;
+    replay.finish(last)?;
+    replay.summary(start.elapsed().as_micros())?;
+    Ok(Exit::Ok)
+}
+
+struct Replay<'o> {
+    engine: Engine,
+    out: &'o mut dyn Write,
+    json: bool,
+    sum: Sum,
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    lines: u64,
+    unparsed: u64,
+    records: u64,
+    incidents: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl Replay<'_> {
+    fn log(&mut self, lines: &mut dyn BufRead, mut reader: Reader) -> std::io::Result<()> {
+        each_line(lines, |line| {
+            self.sum.lines += 1;
+            match reader.read(line) {
+                Reading::Record(record) => {
+                    self.sum.records += 1;
+                    self.sum.first.get_or_insert(record.at);
+                    self.sum.last = self.sum.last.max(Some(record.at));
+                    self.feed(
+                        record.at,
+                        Input::Record {
+                            record: &record,
+                            line,
+                        },
+                    )?;
+                }
+                Reading::Unparsed(_) => self.sum.unparsed += 1,
+                Reading::Foreign => {}
+            }
+            Ok(())
+        })
+    }
+
+    fn feed(&mut self, at: Timestamp, input: Input<'_>) -> std::io::Result<()> {
+        while let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= at) {
+            self.engine.feed(deadline, Input::Tick);
+        }
+        self.engine.feed(at, input);
+        while let Some(effect) = self.engine.next_effect() {
+            if let Effect::Verdict(change) = effect {
+                self.sum.incidents +=
+                    u64::from(change.incident.is_some() && change.verdict == Verdict::Hold);
+                self.verdict(&change)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What waited for a line that did not come is told at the end.
+    fn finish(&mut self, last: Option<Timestamp>) -> std::io::Result<()> {
+        let Some(last) = last else { return Ok(()) };
+        self.feed(last + std::time::Duration::from_secs(60), Input::Tick)
+    }
+
+    fn verdict(&mut self, change: &VerdictChange) -> std::io::Result<()> {
+        if self.json {
+            return writeln!(self.out, "{}", verdict_json(change));
+        }
+        let observed = if change.mode == Mode::Observe {
+            " (observed)"
+        } else {
+            ""
+        };
+        writeln!(
+            self.out,
+            "{}  {:<7}{observed} {}  by {}: {} accepted, {} rejected of {}",
+            moment(change.at),
+            change.verdict.to_string(),
+            plain(&change.sender_id.to_string()),
+            change.policy,
+            change.figures.accepted,
+            change.figures.rejected,
+            change.figures.attempts,
+        )?;
+        for reason in &change.reasons {
+            writeln!(
+                self.out,
+                "                             {}",
+                plain(&reason.text)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, elapsed_us: u128) -> std::io::Result<()> {
+        let attempts = self.engine.attempts();
+        let senders = self.engine.ledger().senders().count();
+        let Sum {
+            lines,
+            unparsed,
+            records,
+            incidents,
+            first,
+            last,
+        } = &self.sum;
+        if self.json {
+            let summary = json!({
+                "type": "summary",
+                "lines": lines,
+                "unparsed": unparsed,
+                "records": records,
+                "attempts": attempts,
+                "senders": senders,
+                "incidents": incidents,
+                "first": first.map(|at| at.to_string()),
+                "last": last.map(|at| at.to_string()),
+                "elapsed_us": u64::try_from(elapsed_us).unwrap_or(u64::MAX),
+            });
+            return writeln!(self.out, "{summary}");
+        }
+        writeln!(
+            self.out,
+            "\n{lines} lines ({unparsed} not understood), {attempts} delivery attempts of {senders} senders, {incidents} incidents"
+        )
+    }
+}

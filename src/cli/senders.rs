@@ -1,0 +1,133 @@
+//! `senders`: who sends, who is refused, who stands out.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Context, Exit, Failure, desk, table::Table, wording::moment},
+    daemon::{self, clock},
+    engine::Engine,
+    ledger::sender::Sender,
+    policy::Verdict,
+    time::Timestamp,
+};
+
+/// Arguments of the verb.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Only those whose verdict is not clear
+    #[arg(long)]
+    suspects: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists senders, the most refused of the last hour first.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let engine = daemon::picture(&desk::config(context)?)?;
+    let now = clock::now();
+    let mut rows: Vec<Row> = engine
+        .ledger()
+        .senders()
+        .map(|(_, sender)| row(&engine, sender, now))
+        .collect();
+    rows.retain(|row| !args.suspects || row.verdict > Verdict::Clear);
+    rows.sort_by(|a, b| {
+        (b.verdict, b.refused)
+            .partial_cmp(&(a.verdict, a.refused))
+            .unwrap_or(std::cmp::Ordering::Equal)
+            .then_with(|| b.last.cmp(&a.last))
+    });
+    rows.truncate(args.limit);
+    if args.json {
+        writeln!(out, "{}", rows.iter().map(Row::json).collect::<Value>())?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&[
+        "VERDICT",
+        "SENDER",
+        ">MESSAGES",
+        ">RCPT/h",
+        ">REFUSED/h",
+        ">ANSWERED/h",
+        ">QUEUED",
+        "LAST (UTC)",
+    ]);
+    for row in &rows {
+        table.row(vec![
+            row.verdict.to_string(),
+            row.sender_id.clone(),
+            row.messages.to_string(),
+            format!("{:.0}", row.recipients),
+            format!("{:.1}", row.refused),
+            format!("{:.0}", row.answered),
+            format!("{:.0}", row.queued),
+            moment(row.last),
+        ]);
+    }
+    table.print(out)?;
+    Ok(Exit::Ok)
+}
+
+struct Row {
+    verdict: Verdict,
+    sender_id: String,
+    messages: u64,
+    recipients: f64,
+    refused: f64,
+    answered: f64,
+    queued: f64,
+    last: Timestamp,
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        json!({
+            "sender_id": self.sender_id,
+            "verdict": self.verdict,
+            "messages": self.messages,
+            "recipients_hour": rounded(self.recipients),
+            "refused_hour": rounded(self.refused),
+            "answered_hour": rounded(self.answered),
+            "queued": self.queued,
+            "last": self.last.to_string(),
+        })
+    }
+}
+
+fn row(engine: &Engine, sender: &Sender, now: Timestamp) -> Row {
+    let hours = [&sender.familiar, &sender.novel].map(|counters| {
+        let mut faded = *counters;
+        faded.fade(now);
+        faded.hour
+    });
+    let sum = |pick: fn(&crate::ledger::counters::Counts) -> f64| hours.iter().map(pick).sum();
+    Row {
+        verdict: sender
+            .id
+            .as_ref()
+            .map_or(Verdict::Clear, |id| engine.docket().verdict(id)),
+        sender_id: sender
+            .id
+            .as_ref()
+            .map_or_else(|| "(quiet for two days)".to_owned(), ToString::to_string),
+        messages: sender.messages,
+        recipients: sum(|counts| counts.taken),
+        refused: sum(|counts| counts.refused.sum()),
+        answered: sum(|counts| counts.answered),
+        queued: sender.queued,
+        last: sender.last,
+    }
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}

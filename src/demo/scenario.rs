@@ -1,0 +1,325 @@
+//! Other stories, as data: who is guilty, who only looks so, and how the remote sides behave meanwhile.
+//!
+//! A scenario is a list of [`Actor`]s and changes of [`Temper`]; playing one is a single function for all. What is right
+//! is the same everywhere: every guilty sender convicted, nobody else held, refused or convicted.
+
+use std::{collections::BTreeSet, net::IpAddr, path::Path, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    daemon::clock,
+    demo::{
+        Error,
+        cast::{self, Body, Flow, Letter},
+        measure,
+        random::Random,
+        remote::Temper,
+        traffic::{Office, Posted, Traffic},
+        wait::Stop,
+        warden::{Orders, Setup},
+        world::{self, World},
+    },
+};
+
+/// A story.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What happens, in one sentence.
+    pub about: &'static str,
+    /// Who sends, besides forty ordinary people.
+    pub actors: Vec<Actor>,
+    /// What the remote sides do from the beginning, where it is not as usual.
+    pub weather: Vec<(&'static str, Temper)>,
+    /// How long the actors are at work.
+    pub span: Duration,
+    /// Most messages of the guilty that remote sides may accept; none: only reported.
+    pub leaks: Option<usize>,
+}
+
+/// Somebody in a story.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// Name in the remote sides' records.
+    pub identity: String,
+    /// SASL login.
+    pub login: Option<String>,
+    /// Handed in by sendmail(1) on the relay.
+    pub local: bool,
+    /// Envelope sender; `#` stands for the letter's number.
+    pub sender: String,
+    /// Messages a second.
+    pub per_second: f64,
+    /// Recipients of each.
+    pub recipients: usize,
+    /// How many client addresses, in as many networks up to 60.
+    pub addresses: u8,
+    /// Share of addresses that no longer exist.
+    pub stale: f64,
+    /// Phishing, ordinary letters or a newsletter.
+    pub body: Body<'static>,
+    /// The places of the recipients; empty: all.
+    pub places: Vec<&'static str>,
+    /// Who must be convicted for it (`sasl:...`, `from:...`); none: innocent.
+    pub guilty: Option<String>,
+}
+
+/// How a story ended.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// The scenario.
+    pub name: &'static str,
+    /// The guilty that were convicted, and those that were not.
+    pub convicted: Vec<String>,
+    /// The guilty that were not.
+    pub escaped: Vec<String>,
+    /// From the first rejection of the guilty to the first conviction.
+    pub delay: Option<Duration>,
+    /// Recipients of the guilty that remote sides accepted, and of these after the first conviction.
+    pub leaked: (usize, usize),
+    /// Others that were convicted, held or refused.
+    pub innocents: BTreeSet<String>,
+    /// Whether all is as it should be.
+    pub good: bool,
+}
+
+impl Ending {
+    /// As one JSON object.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "scenario": self.name,
+            "good": self.good,
+            "convicted": self.convicted,
+            "escaped": self.escaped,
+            "first_rejection_to_conviction": self.delay.map(|delay| delay.as_secs_f64()),
+            "leaked": self.leaked.0,
+            "leaked_after_conviction": self.leaked.1,
+            "innocents": self.innocents,
+        })
+    }
+
+    /// As one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let verdict = if self.good { "ok  " } else { "FAIL" };
+        let delay = self.delay.map_or_else(
+            || "-".to_owned(),
+            |delay| format!("{:.1} s", delay.as_secs_f64()),
+        );
+        let names = |names: &[String]| {
+            if names.is_empty() {
+                "-".to_owned()
+            } else {
+                names.join(" ")
+            }
+        };
+        let innocents: Vec<String> = self.innocents.iter().cloned().collect();
+        format!(
+            "{verdict}  {:<14} convicted {} after {delay}, escaped {}, leaked {} ({} after), innocents {}",
+            self.name,
+            names(&self.convicted),
+            names(&self.escaped),
+            self.leaked.0,
+            self.leaked.1,
+            names(&innocents),
+        )
+    }
+}
+
+/// Ordinary life before the actors come.
+const BEFORE: Duration = Duration::from_secs(5);
+/// How long the play goes on when all guilty are convicted.
+const AFTER: Duration = Duration::from_secs(4);
+/// Letters a second of ordinary people.
+const PACE: f64 = 5.0;
+
+/// Plays one.
+///
+/// # Errors
+/// What the world or postwarden fails with; a wrong ending is no error.
+pub fn play(scenario: &Scenario, binary: &Path, seed: u64, stop: &Stop) -> Result<Ending, Error> {
+    let mut places = world::places();
+    for (place, temper) in &mut places {
+        if let Some((_, other)) = scenario.weather.iter().find(|(name, _)| name == place) {
+            *temper = other.clone();
+        }
+    }
+    let world = World::start(&places, false, stop)?;
+    let orders = Orders {
+        enforce: true,
+        ..Orders::default()
+    };
+    let setup = Setup::write(&world, binary, &orders)?;
+    let warden = setup.start(stop)?;
+    let mut dice = Random::new(seed);
+    let names: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
+    let people = cast::people(40, world::HOME, &names, &mut dice);
+    let span = BEFORE + scenario.span + AFTER;
+    let life = cast::ordinary(&people, PACE, span, "day", &mut dice);
+    let life = post(&world, life, world.relay.address().into())?;
+    stop.pass(BEFORE)?;
+    let (by_port, by_hand) = letters(scenario, &names, &mut dice);
+    let actors = [
+        post(&world, by_port, world.relay.address().into())?,
+        post(&world, by_hand, world.local())?,
+    ];
+    let guilty: BTreeSet<String> = scenario
+        .actors
+        .iter()
+        .filter_map(|actor| actor.guilty.clone())
+        .collect();
+    wait_for_convictions(&setup, &guilty, scenario.span, stop)?;
+    stop.pass(AFTER)?;
+    let mut posted = life.stop();
+    for traffic in actors {
+        posted.extend(traffic.stop());
+    }
+    let ending = ending(scenario, &world, &setup, &guilty, &posted)?;
+    drop(warden);
+    Ok(ending)
+}
+
+fn post(world: &World, letters: Vec<Letter>, office: Office) -> Result<Traffic, Error> {
+    Traffic::start(letters, office, &world.witness, &world.stop)
+}
+
+/// The actors' letters: through the port, and by sendmail(1).
+fn letters(scenario: &Scenario, names: &[&str], dice: &mut Random) -> (Vec<Letter>, Vec<Letter>) {
+    let (mut by_port, mut by_hand) = (Vec::new(), Vec::new());
+    for (number, actor) in scenario.actors.iter().enumerate() {
+        // Hosts without a login are the house's own.
+        let networks: Vec<IpAddr> = (0..actor.addresses)
+            .map(|n| {
+                if actor.login.is_some() {
+                    IpAddr::from([100, 64 + n, n, 10 + n])
+                } else {
+                    IpAddr::from([198, 51, 100, 200 + n % 50])
+                }
+            })
+            .collect();
+        let flow = Flow {
+            login: actor.login.as_deref(),
+            identity: &actor.identity,
+            sender: &actor.sender,
+            per_second: actor.per_second,
+            recipients: actor.recipients,
+            networks: &networks,
+            places: if actor.places.is_empty() {
+                names
+            } else {
+                &actor.places
+            },
+            stale: actor.stale,
+            body: actor.body,
+        };
+        let name = format!("{}{number}", scenario.name);
+        let letters = flow.letters(
+            scenario.span,
+            &name,
+            &mut dice.fork(u64::try_from(number).unwrap_or(0)),
+        );
+        if actor.local {
+            by_hand.extend(letters);
+        } else {
+            by_port.extend(letters);
+        }
+    }
+    (by_port, by_hand)
+}
+
+/// Until all guilty are convicted; if nobody is guilty, or one escapes, until the end.
+fn wait_for_convictions(
+    setup: &Setup,
+    guilty: &BTreeSet<String>,
+    span: Duration,
+    stop: &Stop,
+) -> Result<(), Error> {
+    if guilty.is_empty() {
+        return stop.pass(span);
+    }
+    let end = clock::instant() + span;
+    loop {
+        let convicted: BTreeSet<String> = setup.incidents()?.iter().map(sender_id).collect();
+        if guilty.is_subset(&convicted) || clock::instant() >= end {
+            return Ok(());
+        }
+        stop.pass(Duration::from_millis(200))?;
+    }
+}
+
+fn sender_id(incident: &Value) -> String {
+    incident
+        .get("sender_id")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn ending(
+    scenario: &Scenario,
+    world: &World,
+    setup: &Setup,
+    guilty: &BTreeSet<String>,
+    posted: &[Posted],
+) -> Result<Ending, Error> {
+    let incidents = setup.incidents()?;
+    let convicted: BTreeSet<String> = incidents.iter().map(sender_id).collect();
+    let thieves: BTreeSet<&str> = scenario
+        .actors
+        .iter()
+        .filter(|actor| actor.guilty.is_some())
+        .map(|actor| actor.identity.as_str())
+        .collect();
+    let mut attack = measure::Attack::default();
+    for thief in &thieves {
+        let seen = measure::attack(&world.witness, thief);
+        attack.accepted.extend(seen.accepted);
+        attack.first_rejection = attack
+            .first_rejection
+            .into_iter()
+            .chain(seen.first_rejection)
+            .min();
+    }
+    let decided = incidents
+        .iter()
+        .filter(|incident| guilty.contains(&sender_id(incident)))
+        .map(|incident| setup.decided(crate::demo::warden::number(incident)))
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .min();
+    let mut innocents: BTreeSet<String> = convicted.difference(guilty).cloned().collect();
+    // Whose account was stolen is refused with the thief; that is no harm done to somebody else.
+    let owners: BTreeSet<&str> = guilty
+        .iter()
+        .filter_map(|id| id.split_once(':'))
+        .map(|(_, name)| name)
+        .collect();
+    let held = measure::held(&world.relay);
+    let touched = measure::touched(posted, &held, "", "");
+    innocents.extend(touched.into_iter().filter(|identity| {
+        !thieves.contains(identity.as_str()) && !owners.contains(identity.as_str())
+    }));
+    let leaked = decided.map_or((attack.accepted.len(), 0), |at| {
+        let (before, after) = attack.around(at);
+        (before + after, after)
+    });
+    let escaped: Vec<String> = guilty.difference(&convicted).cloned().collect();
+    let good = escaped.is_empty()
+        && innocents.is_empty()
+        && scenario.leaks.is_none_or(|most| leaked.0 <= most);
+    Ok(Ending {
+        name: scenario.name,
+        convicted: guilty.intersection(&convicted).cloned().collect(),
+        escaped,
+        delay: decided
+            .zip(attack.first_rejection)
+            .map(|(decided, sign)| decided.since(sign)),
+        leaked,
+        innocents,
+        good,
+    })
+}
