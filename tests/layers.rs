@@ -43,7 +43,15 @@ const MAY_IMPORT: &[(&str, &[&[&str]])] = &[
     ),
     (
         "policy",
-        &[&["time", "settings", "mail", "classify", "ledger"]],
+        &[&[
+            "time",
+            "settings",
+            "mail",
+            "postfix",
+            "correlate",
+            "classify",
+            "ledger",
+        ]],
     ),
     (
         "engine",

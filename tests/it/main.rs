@@ -9,3 +9,11 @@
     clippy::print_stderr,
     reason = "a test may stop at the first surprise"
 )]
+
+mod attack;
+mod orders;
+mod scene;
+mod servers;
+mod stories;
+mod units;
+mod world;
