@@ -116,8 +116,10 @@ impl Assessment {
             _ if self.source >= 4.0 => {
                 self.refused >= 1.0 && self.tried >= 3.0 || self.tried >= BITES
             }
-            // From a place that nobody expects, two refusals will do.
-            _ if self.novel && self.network > STRANGE => self.refused >= 1.9,
+            // Strangers written to from a place that nobody expects: two refusals will do.
+            _ if self.network > STRANGE && self.strangers > 0.0 && self.tried >= BITES => {
+                self.refused >= 1.9
+            }
             _ => self.refused >= 3.0,
         };
         let r = &self.refusals;
@@ -221,6 +223,7 @@ struct Look {
     hour: f64,
     at: Timestamp,
 }
+
 fn look(
     ledger: &Ledger,
     sender: SenderIndex,
