@@ -4,7 +4,7 @@
 //! crash the work goes on where it was. While an enforced incident is open, the queue is patrolled for what slipped by.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -18,7 +18,7 @@ use crate::{
     action::{
         evidence::{self, verify},
         hands::Hands,
-        hold::{self, Fate, SweepReport},
+        hold::{self, Fate, Looked, SweepReport},
         release::{self, Moved, WayOut},
     },
     config::Config,
@@ -36,6 +36,8 @@ use crate::{
         Commit, Event, EventKind, Filter, Held, HeldState, Job, JobEnd, JobKind, NewJob, Store,
     },
     telemetry::{Counter, Latency, Metrics},
+    time::Timestamp,
+    wire::holder::Place,
 };
 
 /// The work of this thread.
@@ -55,6 +57,10 @@ const GATHER: Duration = Duration::from_millis(20);
 const PATROL: Duration = Duration::from_secs(5);
 /// A delivery agent marks recipients when it is through with them: husks are told apart this long after the sweep.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
+/// So long before an incident's first sign its mail may have come in.
+const BEFORE: Duration = Duration::from_secs(3600);
+/// After so long on hold a message is what it is.
+const SETTLED: Duration = Duration::from_secs(300);
 /// When failed work is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -267,8 +273,69 @@ impl HoldWorker {
                 );
                 self.stop(incident.number, strays)?;
             }
+            self.reconcile(incident)?;
         }
         Ok(())
+    }
+
+    /// Makes the record say what lies in `hold`: what was held in the instant of a crash is added, and what turned into a
+    /// husk since (a delivery agent marks recipients when it is through with them) is told apart.
+    fn reconcile(&mut self, incident: &Incident) -> Result<(), Trouble> {
+        let since = incident.first_sign.unwrap_or(incident.opened) - BEFORE;
+        let recorded = self.store.held(incident.number, None)?;
+        let settled = clock::now() - SETTLED;
+        let mut doubtful: BTreeSet<String> = recorded
+            .iter()
+            .filter(|held| held.state == HeldState::Held && held.changed > settled)
+            .map(|held| held.queue_id.clone())
+            .collect();
+        let known: BTreeSet<&str> = recorded
+            .iter()
+            .filter(|held| matches!(held.state, HeldState::Held | HeldState::Husk))
+            .map(|held| held.queue_id.as_str())
+            .collect();
+        let in_hold = self.finder.queued(&mut *self.hands, &[Queue::Hold]);
+        doubtful.extend(
+            in_hold
+                .into_iter()
+                .filter(|message| {
+                    message.is_of(&incident.sender_id) && message.envelope.arrival >= since
+                })
+                .map(|message| message.queue_id)
+                .filter(|queue_id| !known.contains(queue_id.as_str())),
+        );
+        let ids: Vec<String> = doubtful.into_iter().collect();
+        let changed = clock::now();
+        let rows: Vec<Held> = hold::look(&mut *self.hands, &ids)?
+            .iter()
+            .filter(|look| look.place == Place::Hold)
+            .filter(|look| look.is_husk() || !known.contains(look.queue_id.as_str()))
+            .map(|look| self.row(incident, look, changed))
+            .collect();
+        if !rows.is_empty() {
+            self.store.commit(&Commit {
+                held: rows,
+                ..Commit::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    fn row(&self, incident: &Incident, look: &Looked, changed: Timestamp) -> Held {
+        Held {
+            incident: incident.number,
+            host: self.host.clone(),
+            queue_id: look.queue_id.clone(),
+            arrival: look.arrival.unwrap_or_default(),
+            recipients: look.recipients.unwrap_or(0),
+            bytes: look.bytes.unwrap_or(0),
+            state: if look.is_husk() {
+                HeldState::Husk
+            } else {
+                HeldState::Held
+            },
+            changed,
+        }
     }
 
     /// Lets everything of an incident go: what is on record as held, and what intake held since the decision.
@@ -398,22 +465,10 @@ impl HoldWorker {
     fn record(&mut self, incident: &Incident, report: &SweepReport) -> Result<(), Trouble> {
         let held: Vec<String> = report.of(Fate::Held).map(str::to_owned).collect();
         let looked = hold::look(&mut *self.hands, &held).unwrap_or_default();
+        let changed = clock::now();
         let mut rows: Vec<Held> = looked
             .iter()
-            .map(|look| Held {
-                incident: incident.number,
-                host: self.host.clone(),
-                queue_id: look.queue_id.clone(),
-                arrival: look.arrival.unwrap_or_default(),
-                recipients: look.recipients.unwrap_or(0),
-                bytes: look.bytes.unwrap_or(0),
-                state: if look.is_husk() {
-                    HeldState::Husk
-                } else {
-                    HeldState::Held
-                },
-                changed: clock::now(),
-            })
+            .map(|look| self.row(incident, look, changed))
             .collect();
         let gone: Vec<String> = report.of(Fate::Gone).map(str::to_owned).collect();
         if looked.is_empty() {
@@ -489,7 +544,7 @@ fn rows(incident: u64, host: &str, groups: &[(&Vec<String>, HeldState)]) -> Vec<
             incident,
             host: host.to_owned(),
             queue_id: queue_id.clone(),
-            arrival: crate::time::Timestamp::EPOCH,
+            arrival: Timestamp::EPOCH,
             recipients: 0,
             bytes: 0,
             state,

@@ -5,6 +5,7 @@
 //! | engine ([`watch`]) | log lines → decisions, on record before anything else | the log |
 //! | holds ([`holds`]) | sweeps, releases, deletes | the engine |
 //! | desk ([`desk`]) | alerts, evidence, digests | the record |
+//! | queue ([`queue`]) | looks over the queue, reads heads of new files | the time |
 //! | runtime | answers Postfix from the published picture | sockets, signals |
 //!
 //! Threads share the record (SQLite) and two bounded channels, nothing else.
@@ -17,6 +18,7 @@ pub mod finder;
 pub mod hands;
 pub mod holds;
 pub mod lock;
+pub mod queue;
 pub mod requests;
 pub mod rules;
 pub mod watch;
@@ -27,7 +29,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::sync_channel,
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
 };
@@ -40,6 +42,7 @@ use self::{
     failure::{Exit, Failure, chain},
     holds::HoldWorker,
     lock::LockError,
+    queue::QueueWatcher,
     watch::{Flags, Lines, Watch},
 };
 pub use self::{
@@ -73,6 +76,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::default());
     let (errands, work) = sync_channel(ERRANDS);
     let (publish, published) = sync_channel(1000);
+    let (look, looks) = sync_channel(2);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -81,13 +85,23 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     let lines = Lines {
         errands,
         published,
+        looks,
         metrics: Arc::clone(&metrics),
         flags: Arc::clone(&flags),
     };
     let mut watch = Watch::new(path, &config, core, &cursors, lines);
     let servers = serve(&config, &watch.view, &runtime)?;
     signals(&runtime, &flags)?;
-    let workers = Workers::start(&config, &host, work, publish, &metrics)?;
+    let workers = Workers::start(
+        &config,
+        &host,
+        Ends {
+            work,
+            publish,
+            look,
+        },
+        &metrics,
+    )?;
     tracing::info!(
         mode = ?config.mode,
         sources = ?config.sources,
@@ -280,7 +294,14 @@ fn signals(runtime: &tokio::runtime::Runtime, flags: &Arc<Flags>) -> Result<(), 
     Ok(())
 }
 
-/// The two workers.
+/// The workers' ends of the channels.
+struct Ends {
+    work: Receiver<core::Errand>,
+    publish: SyncSender<desk::Published>,
+    look: SyncSender<queue::Look>,
+}
+
+/// The workers.
 struct Workers {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -290,16 +311,22 @@ impl Workers {
     fn start(
         config: &Config,
         host: &str,
-        work: std::sync::mpsc::Receiver<core::Errand>,
-        publish: std::sync::mpsc::SyncSender<desk::Published>,
+        ends: Ends,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, Failure> {
         let store = || Store::open(&config.state.join("postwarden.db")).map_err(Failure::from);
+        let Ends {
+            work,
+            publish,
+            look,
+        } = ends;
+        let queue = QueueWatcher::new(config, look, Arc::clone(metrics));
         let holds = HoldWorker::new(config, host, store()?, Arc::clone(metrics));
         let desk = DeskWorker::new(config, host, store()?, publish, Arc::clone(metrics));
         let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
+        let (flag, other) = (Arc::clone(&stop), Arc::clone(&stop));
         let threads = vec![
+            std::thread::spawn(move || queue.run(&other)),
             std::thread::spawn(move || holds.run(&work)),
             std::thread::spawn(move || desk.run(&flag)),
         ];

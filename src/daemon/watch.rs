@@ -4,6 +4,7 @@
 //! new picture to lookups, and hand the work on. Without news the state is written down every [`COMMIT`].
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -18,10 +19,13 @@ use serde_json::json;
 
 use crate::{
     config::{self, Config, Need, Source},
+    correlate,
     daemon::{
         clock,
         core::{Core, Errand},
         desk::Published,
+        finder::Queued,
+        queue::Look,
         requests, rules,
     },
     engine::{Input, view::View},
@@ -64,6 +68,8 @@ pub struct Lines {
     pub errands: SyncSender<Errand>,
     /// What the desk worker published.
     pub published: Receiver<Published>,
+    /// What the queue watcher saw.
+    pub looks: Receiver<Look>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// What signals asked for.
@@ -78,6 +84,8 @@ pub struct Watch {
     pub(super) view: Arc<ArcSwap<View>>,
     pub(super) errands: SyncSender<Errand>,
     pub(super) published: Receiver<Published>,
+    looks: Receiver<Look>,
+    queue: BTreeMap<&'static str, u64>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) flags: Arc<Flags>,
     pub(super) path: PathBuf,
@@ -110,6 +118,7 @@ impl Watch {
         let Lines {
             errands,
             published,
+            looks,
             metrics,
             flags,
         } = lines;
@@ -125,6 +134,8 @@ impl Watch {
             view,
             errands,
             published,
+            looks,
+            queue: BTreeMap::new(),
             metrics,
             flags,
             path: path.to_owned(),
@@ -152,6 +163,7 @@ impl Watch {
             self.decided(start)?;
             if asked.elapsed() >= REQUESTS {
                 self.published();
+                self.looks();
                 self.requests()?;
                 asked = clock::instant();
             }
@@ -291,6 +303,27 @@ impl Watch {
         }
     }
 
+    /// Mail that the log did not tell of is attributed by its queue file.
+    fn looks(&mut self) {
+        while let Ok(Look { counts, overdue }) = self.looks.try_recv() {
+            self.queue = counts;
+            for Queued {
+                queue_id, envelope, ..
+            } in overdue
+            {
+                let found = correlate::Found {
+                    host: "",
+                    queue_id: &queue_id,
+                    arrival: envelope.arrival,
+                    origin: envelope.origin,
+                    recipients: envelope.recipients,
+                    size: envelope.size,
+                };
+                self.core.feed(clock::now(), Input::QueueFile(found));
+            }
+        }
+    }
+
     fn requests(&mut self) -> Result<(), store::Error> {
         let requests = self.core.store.new_requests(100)?;
         if requests.is_empty() {
@@ -317,6 +350,7 @@ impl Watch {
             "last_record": self.seen.last_record.to_string(),
             "senders": self.core.engine.ledger().senders().count(),
             "open_messages": self.core.engine.correlator().open_messages().count(),
+            "queue": self.queue,
             "metrics": self.metrics.snapshot(),
         });
         self.core.store.report(clock::now(), &record)
