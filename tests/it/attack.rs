@@ -9,7 +9,7 @@ use postwarden::demo::{
 };
 use serde_json::Value;
 
-use crate::scene::{OWNER, Scene, THIEF, scene};
+use crate::scene::{OWNER, PATIENCE, Scene, THIEF, scene};
 
 #[test]
 fn the_demo_holds_all_its_figures_and_leaves_nothing_behind() {
@@ -156,10 +156,7 @@ fn killed_at_random_points_it_comes_back_with_one_incident_and_loses_or_doubles_
     let incident = number(&incidents[0]);
     assert_eq!(incidents[0]["sender_id"], format!("sasl:{OWNER}"));
     held_or_ended_once(&scene, &posted);
-    scene.until("the record to say what is on hold", || {
-        let record = scene.setup.ask(&["show", &incident.to_string()]).unwrap();
-        record["held"]["messages"].as_u64() == Some(u64::try_from(scene.held().len()).unwrap())
-    });
+    the_record_says_what_is_on_hold(&scene, incident);
     let alerts = || {
         scene
             .world
@@ -186,6 +183,28 @@ fn killed_at_random_points_it_comes_back_with_one_incident_and_loses_or_doubles_
     );
     assert_eq!(account.ended, account.taken);
     assert!(warden.end().unwrap().success());
+}
+
+/// The incident's own count of held messages is that of the spool.
+fn the_record_says_what_is_on_hold(scene: &Scene, incident: u64) {
+    let mut told = (Value::Null, Value::Null, 0);
+    let agree = scene
+        .world
+        .stop
+        .wait_for("the record to say what is on hold", PATIENCE, || {
+            let record = scene.setup.ask(&["show", &incident.to_string()])?;
+            told = (
+                record["held"].clone(),
+                record["husks"].clone(),
+                scene.held().len(),
+            );
+            Ok((told.0["messages"].as_u64() == u64::try_from(told.2).ok()).then_some(()))
+        });
+    assert!(
+        agree.is_ok(),
+        "on record, husks on record, in hold: {told:?}\n{}",
+        scene.setup.last_words()
+    );
 }
 
 /// Every message is on hold or has ended, and none is both or twice.
