@@ -68,6 +68,8 @@ pub struct Docket {
     mode: Mode,
     brake: Brake,
     kept: Kept,
+    /// The earliest review of a standing verdict.
+    soonest: Timestamp,
     /// Open incidents by number.
     incidents: BTreeMap<u64, Incident>,
     /// Their numbers by sender.
@@ -106,6 +108,7 @@ impl Docket {
                 next: 1,
                 ..Kept::default()
             },
+            soonest: Timestamp::FAR_FUTURE,
             incidents: BTreeMap::new(),
             open: HashMap::new(),
             changed: Vec::new(),
@@ -196,6 +199,7 @@ impl Docket {
         };
         self.open.remove(&incident.sender_id);
         self.kept.standing.remove(&incident.sender_id);
+        self.reckon();
         let confirmed = incident.state == State::Confirmed;
         if !confirmed {
             incident.state = if false_positive {
@@ -357,31 +361,33 @@ impl Docket {
 
     /// When the next verdict below `hold` is to be looked at again.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.kept
-            .standing
-            .values()
-            .map(|standing| standing.review)
-            .min()
-            .filter(|at| *at < Timestamp::FAR_FUTURE)
+        (self.soonest < Timestamp::FAR_FUTURE).then_some(self.soonest)
+    }
+
+    /// Finds the next review again; to be called whenever the standing verdicts have changed, so that the path of every
+    /// record compares one number.
+    fn reckon(&mut self) {
+        let reviews = self.kept.standing.values().map(|standing| standing.review);
+        self.soonest = reviews.min().unwrap_or(Timestamp::FAR_FUTURE);
     }
 
     /// A sender to be judged again by `now`, and the time that was set for it; the earliest first.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, SenderId)> {
+        let at = self.deadline().filter(|at| *at <= now)?;
         let (sender_id, standing) = self
             .kept
             .standing
             .iter_mut()
-            .min_by_key(|(_, standing)| standing.review)?;
-        if standing.review > now || standing.review == Timestamp::FAR_FUTURE {
-            return None;
-        }
-        let at = standing.review;
+            .find(|(_, standing)| standing.review == at)?;
+        let sender_id = sender_id.clone();
         standing.review = at + REVIEW;
-        Some((at, sender_id.clone()))
+        self.reckon();
+        Some((at, sender_id))
     }
 
     pub(super) fn forget(&mut self, sender_id: &SenderId) {
         self.kept.standing.remove(sender_id);
+        self.reckon();
     }
 
     pub(super) const fn reconfigure(&mut self, mode: Mode, brake: Brake) {
@@ -407,6 +413,7 @@ impl Docket {
     pub(super) fn restore(&mut self, kept: Option<Kept>, incidents: Vec<Incident>) {
         if let Some(kept) = kept {
             self.kept = kept;
+            self.reckon();
         }
         for incident in incidents {
             self.kept.next = self.kept.next.max(incident.number + 1);
@@ -503,8 +510,7 @@ impl Docket {
 
     fn stand(&mut self, at: Timestamp, sender_id: &SenderId, verdict: Verdict) {
         if verdict == Verdict::Clear {
-            self.kept.standing.remove(sender_id);
-            return;
+            return self.forget(sender_id);
         }
         let review = if verdict >= Verdict::Hold {
             Timestamp::FAR_FUTURE
@@ -514,6 +520,7 @@ impl Docket {
         self.kept
             .standing
             .insert(sender_id.clone(), Standing { verdict, review });
+        self.reckon();
     }
 
     fn enforced(&self, sender_id: &SenderId) -> Option<u64> {
