@@ -142,7 +142,7 @@ pub fn await_work(config: &Config, incident: u64, kind: JobKind) -> Result<(), F
 }
 
 /// The person at the keyboard, for the record.
-fn who() -> String {
+pub(super) fn who() -> String {
     let name = ["SUDO_USER", "LOGNAME", "USER"]
         .iter()
         .find_map(|name| std::env::var(name).ok());

@@ -7,18 +7,17 @@ use nix::unistd::{Group, User};
 use crate::{
     cli::{Context, Exit, Failure},
     holder::{self, Admission, Settings, Socket},
+    telemetry,
 };
 
 /// Arguments of the verb.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: postwarden holder --allow-user postwarden")]
 pub struct Args {
-    /// Socket to listen on; a socket passed by systemd goes before it
-    /// [default: /run/postwarden/holder]
+    /// Socket to listen on instead of [holder] socket; a socket passed by systemd goes before it
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Postfix configuration directory, as in postsuper -c
-    /// [default: /etc/postfix]
+    /// Postfix configuration directory, as in postsuper -c, instead of [postfix] config_directory
     #[arg(long, value_name = "DIR")]
     config_directory: Option<PathBuf>,
     /// User who may ask, besides root; may be repeated
@@ -32,8 +31,8 @@ pub struct Args {
 /// Runs the verb until it is killed.
 ///
 /// # Errors
-/// 69: not root, or the socket cannot be had; 78: a user or group that does not exist.
-pub fn run(args: &Args, _context: &Context, _out: &mut dyn Write) -> Result<Exit, Failure> {
+/// 69: not root, or the socket cannot be had; 78: a user or group that does not exist, a wrong configuration.
+pub fn run(args: &Args, context: &Context, _out: &mut dyn Write) -> Result<Exit, Failure> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Failure::new(
             Exit::Unavailable,
@@ -45,15 +44,26 @@ pub fn run(args: &Args, _context: &Context, _out: &mut dyn Write) -> Result<Exit
     let users: Vec<User> = users.collect::<Result<_, _>>()?;
     let groups = args.allow_group.iter().map(|name| group(name));
     let gids: Vec<u32> = groups.collect::<Result<_, _>>()?;
-    let mut settings = Settings::default();
-    if let Some(directory) = &args.config_directory {
-        settings.config_directory.clone_from(directory);
-    }
+    let config = super::desk::config(context)?;
+    let config_directory = args
+        .config_directory
+        .clone()
+        .unwrap_or(config.config_directory);
+    let settings = Settings {
+        config_directory,
+        ..Settings::default()
+    };
+    // A second call in one process has its log already.
+    drop(telemetry::log::init(telemetry::log::Format::Text, 0));
     let socket = if holder::is_activated() {
         Socket::Activated
     } else {
         Socket::Path {
-            path: args.socket.clone().unwrap_or_else(|| PathBuf::from(SOCKET)),
+            path: args
+                .socket
+                .clone()
+                .or(config.holder)
+                .unwrap_or_else(|| PathBuf::from(SOCKET)),
             gid: gids
                 .first()
                 .copied()

@@ -4,12 +4,14 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub mod archives;
 pub mod check;
 pub mod classify;
 pub mod demo;
 pub mod desk;
 pub mod digest;
 pub mod explain;
+pub mod export;
 pub mod holder;
 pub mod incidents;
 pub mod lookup;
@@ -75,6 +77,8 @@ enum Verb {
     Confirm(orders::IncidentArgs),
     /// Delete what an incident holds, once the evidence is on disk
     Purge(orders::IncidentArgs),
+    /// Copy an incident's evidence, verified, for the desk or the police
+    Export(export::Args),
     /// What a lookup table would answer
     Lookup(lookup::Args),
     /// Whom these policies would have held on old logs
@@ -129,6 +133,7 @@ fn dispatch(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write) -> 
         Verb::Release(args) => orders::release(args, &context, out),
         Verb::Confirm(args) => orders::confirm(args, &context, out),
         Verb::Purge(args) => orders::purge(args, &context, out),
+        Verb::Export(args) => export::run(args, &context, out),
         Verb::Lookup(args) => lookup::run(args, &context, out),
         Verb::Replay(args) => replay::run(args, &context, out),
         Verb::Records(args) => records::run(args, &context, out),

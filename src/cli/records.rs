@@ -11,27 +11,25 @@ mod tests;
 
 use std::{
     collections::HashMap,
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use crate::{
-    cli::{Context, Exit, Failure},
-    postfix::log_record::{Reader, Reading, Unparsed},
-    time::{Timestamp, Zone},
+    cli::{Context, Exit, Failure, archives::each_line},
+    postfix::log_record::{Reading, Unparsed},
+    time::Zone,
 };
 
 /// Shapes of unparsed lines that are told apart; further ones are counted together.
 const SHAPES: usize = 1000;
-/// Bytes of a line that are looked at; Postfix's end at about 2,100.
-const LINE_LIMIT: u64 = 1 << 20;
 /// Bytes of a sample in the summary.
 const SAMPLE: usize = 300;
 
 /// Arguments of the verb.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Mail logs, in order; `-` is standard input
+    /// Mail logs, compressed or not, in any order; `-` is standard input
     #[arg(required = true, value_name = "LOG")]
     logs: Vec<PathBuf>,
     /// Zone of stamps that have none, by its IANA name (default: the system's)
@@ -46,12 +44,9 @@ pub struct Args {
 pub fn run(args: &Args, _context: &Context, out: &mut dyn Write) -> Result<Exit, Failure> {
     let zone = zone(args.tz.as_deref())?;
     let mut report = Report::new(BufWriter::with_capacity(1 << 16, out));
-    for log in &args.logs {
-        let (reference, mut lines) = open(log)?;
-        let mut reader = Reader::new(zone.clone(), reference);
-        each_line(&mut lines, |line| report.line(reader.read(line), line))
-            .map_err(|error| failed(log, &error))?;
-    }
+    each_line(&args.logs, &zone, |reader, line| {
+        report.line(reader.read(line), line)
+    })?;
     report.end()?;
     Ok(Exit::Ok)
 }
@@ -166,37 +161,6 @@ struct ShapeLine<'a> {
     sample: &'a str,
 }
 
-/// Opens a log; the time is that of its last change, or now for standard input.
-pub(super) fn open(log: &Path) -> Result<(Timestamp, Box<dyn BufRead>), Failure> {
-    if log == Path::new("-") {
-        let now = Timestamp::from_micros(jiff::Timestamp::now().as_microsecond());
-        return Ok((now, Box::new(BufReader::new(io::stdin()))));
-    }
-    let file = fs_err::File::open(log).map_err(|error| failed(log, &error))?;
-    let meta = file.metadata().map_err(|error| failed(log, &error))?;
-    let changed = Timestamp::from_seconds(std::os::unix::fs::MetadataExt::mtime(&meta));
-    Ok((changed, Box::new(BufReader::with_capacity(1 << 16, file))))
-}
-
-/// Hands on each line; the part of a line past [`LINE_LIMIT`] is skipped.
-pub(super) fn each_line(
-    lines: &mut dyn BufRead,
-    mut each: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if io::Read::take(&mut *lines, LINE_LIMIT).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
-        let whole = line.ends_with(b"\n") || (line.len() as u64) < LINE_LIMIT;
-        each(&line)?;
-        if !whole {
-            lines.skip_until(b'\n')?;
-        }
-    }
-}
-
 /// The zone of a name: UTC, a file below /usr/share/zoneinfo, or a POSIX string such as `CET-1CEST,M3.5.0,M10.5.0/3`.
 pub(super) fn zone(name: Option<&str>) -> Result<Zone, Failure> {
     use jiff::tz::TimeZone;
@@ -219,11 +183,4 @@ pub(super) fn zone(name: Option<&str>) -> Result<Zone, Failure> {
                 "ls /usr/share/zoneinfo (Debian package tzdata), or a POSIX string as in tzset(3)",
             )
         })
-}
-
-pub(super) fn failed(log: &Path, error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Failure::new(Exit::Ok, error.to_string());
-    }
-    Failure::new(Exit::Unavailable, format!("{}: {error}", log.display()))
 }

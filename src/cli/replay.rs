@@ -3,17 +3,15 @@
 //! The same engine as the daemon's, fed with the same lines at the same event times: on the same log it decides what the
 //! daemon decided.
 
-use std::{
-    io::{BufRead, Write},
-    path::PathBuf,
-};
+use std::{io::Write, path::PathBuf};
 
 use serde_json::json;
 
 use crate::{
     cli::{
         Context, Exit, Failure,
-        records::{each_line, failed, open, zone},
+        archives::each_line,
+        records::zone,
         table::plain,
         wording::{moment, verdict_json},
     },
@@ -31,7 +29,7 @@ use crate::{
 /// Arguments of the verb.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Log files, oldest first; `-` is standard input
+    /// Log files, compressed or not, in any order; `-` is standard input
     #[arg(required = true)]
     logs: Vec<PathBuf>,
     /// Policies to try, instead of the configured ones
@@ -67,12 +65,7 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         json: args.json,
         sum: Sum::default(),
     };
-    for log in &args.logs {
-        let (reference, mut lines) = open(log)?;
-        replay
-            .log(&mut *lines, Reader::new(zone.clone(), reference))
-            .map_err(|error| failed(log, &error))?;
-    }
+    each_line(&args.logs, &zone, |reader, line| replay.line(reader, line))?;
     let last = replay.sum.last;
     replay.finish(last)?;
     replay.summary(start.elapsed().as_micros())?;
@@ -97,27 +90,25 @@ struct Sum {
 }
 
 impl Replay<'_> {
-    fn log(&mut self, lines: &mut dyn BufRead, mut reader: Reader) -> std::io::Result<()> {
-        each_line(lines, |line| {
-            self.sum.lines += 1;
-            match reader.read(line) {
-                Reading::Record(record) => {
-                    self.sum.records += 1;
-                    self.sum.first.get_or_insert(record.at);
-                    self.sum.last = self.sum.last.max(Some(record.at));
-                    self.feed(
-                        record.at,
-                        Input::Record {
-                            record: &record,
-                            line,
-                        },
-                    )?;
-                }
-                Reading::Unparsed(_) => self.sum.unparsed += 1,
-                Reading::Foreign => {}
+    fn line(&mut self, reader: &mut Reader, line: &[u8]) -> std::io::Result<()> {
+        self.sum.lines += 1;
+        match reader.read(line) {
+            Reading::Record(record) => {
+                self.sum.records += 1;
+                self.sum.first.get_or_insert(record.at);
+                self.sum.last = self.sum.last.max(Some(record.at));
+                self.feed(
+                    record.at,
+                    Input::Record {
+                        record: &record,
+                        line,
+                    },
+                )?;
             }
-            Ok(())
-        })
+            Reading::Unparsed(_) => self.sum.unparsed += 1,
+            Reading::Foreign => {}
+        }
+        Ok(())
     }
 
     fn feed(&mut self, at: Timestamp, input: Input<'_>) -> std::io::Result<()> {

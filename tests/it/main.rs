@@ -10,6 +10,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod archives;
 mod attack;
 mod orders;
 mod scene;

@@ -1,11 +1,14 @@
 use super::*;
+use crate::{postfix::log_record::Reader, time::Timestamp};
 
 fn records(log: &[u8]) -> String {
     let reference = Timestamp::parse_rfc3339(b"2026-11-24T00:00:00Z").unwrap();
     let mut reader = Reader::new(Zone::utc(), reference);
     let mut out = Vec::new();
     let mut report = Report::new(&mut out);
-    each_line(&mut &*log, |line| report.line(reader.read(line), line)).unwrap();
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
+        report.line(reader.read(line), line).unwrap();
+    }
     report.end().unwrap();
     String::from_utf8(out).unwrap()
 }
