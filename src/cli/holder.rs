@@ -14,10 +14,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: postwarden holder --allow-user postwarden")]
 pub struct Args {
-    /// Socket to listen on instead of [holder] socket; a socket passed by systemd goes before it
+    /// Socket to listen on instead of the configuration's; a socket passed by systemd goes before it
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Postfix configuration directory, as in postsuper -c, instead of [postfix] config_directory
+    /// Postfix configuration directory, as in postsuper -c, instead of `config_directory` of the configuration
     #[arg(long, value_name = "DIR")]
     config_directory: Option<PathBuf>,
     /// User who may ask, besides root; may be repeated
