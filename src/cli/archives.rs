@@ -55,7 +55,7 @@ pub fn each_line(
     Ok(())
 }
 
-fn bar(bytes: u64) -> ProgressBar {
+pub(super) fn bar(bytes: u64) -> ProgressBar {
     if !io::stderr().is_terminal() || bytes == 0 {
         return ProgressBar::hidden();
     }
@@ -65,7 +65,7 @@ fn bar(bytes: u64) -> ProgressBar {
         .with_style(style.unwrap_or_else(|_template| ProgressStyle::default_bar()))
 }
 
-fn failed(error: &io::Error) -> Failure {
+pub(super) fn failed(error: &io::Error) -> Failure {
     let exit = match error.kind() {
         io::ErrorKind::BrokenPipe => Exit::Ok,
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Exit::Data,

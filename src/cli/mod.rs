@@ -14,6 +14,7 @@ pub mod explain;
 pub mod export;
 pub mod holder;
 pub mod incidents;
+pub mod learn;
 pub mod lookup;
 pub mod orders;
 pub mod records;
@@ -81,6 +82,8 @@ enum Verb {
     Export(export::Args),
     /// What a lookup table would answer
     Lookup(lookup::Args),
+    /// Fill the profiles from old logs, before the first day
+    Learn(learn::Args),
     /// Whom these policies would have held on old logs
     Replay(replay::Args),
     /// One JSON object for each log line that is understood
@@ -135,6 +138,7 @@ fn dispatch(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write) -> 
         Verb::Purge(args) => orders::purge(args, &context, out),
         Verb::Export(args) => export::run(args, &context, out),
         Verb::Lookup(args) => lookup::run(args, &context, out),
+        Verb::Learn(args) => learn::run(args, &context, out),
         Verb::Replay(args) => replay::run(args, &context, out),
         Verb::Records(args) => records::run(args, &context, out),
         Verb::Classify(args) => classify::run(args, &context, out),

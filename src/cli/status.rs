@@ -73,6 +73,7 @@ fn picture(store: &Store, running: bool, mode: Mode) -> Result<Value, Failure> {
         "messages_on_hold": held,
         "alerts_waiting": store.mails_waiting()?,
         "digests": store.active_digests()?.len(),
+        "learned": gate("learned")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
         "weather": gate("weather")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
         "brake": gate("brake")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
         "unprotected": gate("unprotected")?.map(|gate| json!({"since": gate.changed.to_string(), "why": gate.value})),
@@ -106,7 +107,12 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
         daemon("last_record")
     )?;
     writeln!(out, "Queue     {}", daemon("queue"))?;
-    writeln!(out, "Senders   {} known", daemon("senders"))?;
+    writeln!(
+        out,
+        "Senders   {} known{}",
+        daemon("senders"),
+        learned(object)
+    )?;
     writeln!(
         out,
         "Incidents {} open, {} waiting for a decision, {} messages on hold",
@@ -131,6 +137,19 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+/// What the profiles began with.
+fn learned(object: &Value) -> String {
+    let what = |name: &str| {
+        let found = object.pointer(&format!("/learned/what/{name}"));
+        found.map(plain_value)
+    };
+    what("senders")
+        .zip(what("attempts"))
+        .map_or_else(String::new, |(senders, attempts)| {
+            format!(", {senders} of them learned from old logs ({attempts} delivery attempts)")
+        })
 }
 
 fn open_count(object: &Value) -> usize {

@@ -32,6 +32,8 @@ pub struct Core {
     /// The record.
     pub store: Store,
     host: String,
+    /// To be written down with the next step.
+    noted: Vec<Gate>,
     _lock: StateLock,
 }
 
@@ -82,6 +84,7 @@ impl Core {
             engine,
             store,
             host: host.to_owned(),
+            noted: Vec::new(),
             _lock: lock,
         };
         Ok((core, restored.cursors))
@@ -93,6 +96,11 @@ impl Core {
             self.engine.feed(deadline, Input::Tick);
         }
         self.engine.feed(now, input);
+    }
+
+    /// A fact of the whole daemon, to be written down with the next step.
+    pub(super) fn note(&mut self, gate: Gate) {
+        self.noted.push(gate);
     }
 
     /// Writes down everything since the last call, in one transaction; answers what is to be carried out.
@@ -108,6 +116,7 @@ impl Core {
         let mut commit = Commit {
             cursors,
             answers,
+            gates: std::mem::take(&mut self.noted),
             ..Commit::default()
         };
         let mut errands = Vec::new();

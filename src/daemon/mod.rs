@@ -17,15 +17,17 @@ pub mod failure;
 pub mod finder;
 pub mod hands;
 pub mod holds;
+pub mod learn;
 pub mod lock;
 pub mod queue;
+pub mod rehearsal;
 pub mod requests;
 pub mod rules;
 pub mod watch;
 
 use std::{
     os::unix::fs::DirBuilderExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -50,12 +52,12 @@ pub use self::{
     rules::{hash_key, setup},
 };
 use crate::{
-    config::{self, Config, Endpoint, Need},
+    config::{self, Config, Endpoint, Need, Source},
     digest,
     engine::{Engine, view::View},
     server::{Address, Limits, Listen, Servers, Table},
     source::program::postconf,
-    store::Store,
+    store::{self, Store},
     telemetry::Metrics,
 };
 
@@ -71,7 +73,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
         .map_err(|found| Failure::new(Exit::Config, found.to_string()))?;
     make_state(&config.state)?;
     let host = host_name(&config.config_directory);
-    let (core, cursors) = open(&config, &host)?;
+    let (core, cursors) = begin(&config, open(&config, &host)?);
     let flags = Arc::new(Flags::default());
     let metrics = Arc::new(Metrics::default());
     let (errands, work) = sync_channel(ERRANDS);
@@ -117,6 +119,40 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     workers.join();
     drop(servers);
     ended.map_err(|error| Failure::new(Exit::Unavailable, chain(&error)))
+}
+
+/// A first start learns from the logs that are there, and goes on where they end: what an old log says of last week's
+/// thief must not hold anybody today, but what is normal is known from the first minute on.
+fn begin(config: &Config, opened: (Core, Vec<store::Cursor>)) -> (Core, Vec<store::Cursor>) {
+    let (core, cursors) = opened;
+    let sources: Vec<PathBuf> = config
+        .sources
+        .iter()
+        .filter_map(|source| match source {
+            Source::File(path) => Some(path.clone()),
+            Source::Journal => None,
+        })
+        .collect();
+    if !cursors.is_empty() || core.engine.ledger().senders().count() > 0 || sources.is_empty() {
+        return (core, cursors);
+    }
+    // Without systemd there is nobody to ask for more time.
+    let mut alive = || {
+        drop(sd_notify::notify(&[
+            sd_notify::NotifyState::ExtendTimeoutUsec(60_000_000),
+        ]));
+    };
+    let (core, cursors) = learn::first_lesson(core, &sources, &mut alive);
+    let cursors = cursors
+        .into_iter()
+        .filter_map(|(path, cursor)| {
+            Some(store::Cursor {
+                source: path.display().to_string(),
+                position: postcard::to_allocvec(&cursor).ok()?,
+            })
+        })
+        .collect();
+    (core, cursors)
 }
 
 /// Does for a moment what a daemon does, if none runs: answers requests and does the work that is due. Answers whether it
@@ -195,7 +231,7 @@ enum Opening {
     Failed(Failure),
 }
 
-fn try_open(config: &Config, host: &str) -> Result<(Core, Vec<crate::store::Cursor>), Opening> {
+fn try_open(config: &Config, host: &str) -> Result<(Core, Vec<store::Cursor>), Opening> {
     let key = hash_key(&config.state).map_err(|error| Opening::Failed(error.into()))?;
     let mut setup = setup(config, key, clock::zone())
         .map_err(|found| Opening::Failed(Failure::new(Exit::Config, found.to_string())))?;
@@ -207,7 +243,7 @@ fn try_open(config: &Config, host: &str) -> Result<(Core, Vec<crate::store::Curs
     })
 }
 
-fn open(config: &Config, host: &str) -> Result<(Core, Vec<crate::store::Cursor>), Failure> {
+fn open(config: &Config, host: &str) -> Result<(Core, Vec<store::Cursor>), Failure> {
     try_open(config, host).map_err(|opening| match opening {
         Opening::Taken => Failure::new(
             Exit::Retry,

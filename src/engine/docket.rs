@@ -399,6 +399,11 @@ impl Docket {
         &self.kept
     }
 
+    /// As new, with the same mode and brake.
+    pub(super) fn acquit_all(&mut self) {
+        *self = Self::new(self.mode, self.brake);
+    }
+
     /// Incidents that changed since the last call, closed ones included.
     pub(super) fn take_changed(&mut self) -> Vec<Incident> {
         let mut numbers = std::mem::take(&mut self.changed);

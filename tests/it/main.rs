@@ -12,6 +12,7 @@
 
 mod archives;
 mod attack;
+mod learn;
 mod orders;
 mod scene;
 mod servers;
