@@ -23,6 +23,8 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::time::Timestamp;
+
 /// Fields asked for; the cursor and the time of receipt always come. Without a choice journalctl gives three times as much.
 const FIELDS: &str = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,SYSLOG_FACILITY,PRIORITY,_PID,_UID,_HOSTNAME,\
                       _SOURCE_REALTIME_TIMESTAMP,SYSLOG_TIMESTAMP";
@@ -41,8 +43,6 @@ pub struct Options {
     pub program: PathBuf,
     /// Go on with what comes, else end at the end.
     pub follow: bool,
-    /// Without a cursor: from the oldest line, else from now on.
-    pub from_start: bool,
 }
 
 impl Default for Options {
@@ -50,7 +50,35 @@ impl Default for Options {
         Self {
             program: "journalctl".into(),
             follow: true,
-            from_start: false,
+        }
+    }
+}
+
+/// Where to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// With the first line that the journal got at that time or later: nothing was given yet.
+    Since(Timestamp),
+    /// Behind the line of this cursor.
+    After(String),
+}
+
+impl Position {
+    /// To be stored with what the lines made.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Since(at) => format!("@{}", at.micros()),
+            Self::After(cursor) => cursor.clone(),
+        }
+    }
+
+    /// What [`Position::to_text`] made. A cursor never begins with `@`: its parts are `letter=value`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.strip_prefix('@').map(str::parse) {
+            Some(Ok(micros)) => Self::Since(Timestamp::from_micros(micros)),
+            _ => Self::After(text.to_owned()),
         }
     }
 }
@@ -75,18 +103,19 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Journal {
     options: Options,
-    cursor: Option<String>,
+    position: Option<Position>,
     reader: Option<Reader>,
     starts: u64,
 }
 
 impl Journal {
-    /// A reader that goes on behind `cursor` (from [`Journal::cursor`]). The child is started by the first read.
+    /// A reader that goes on from `position` (of [`Journal::position`]), without one from the oldest line on. The child is
+    /// started by the first read.
     #[must_use]
-    pub const fn new(options: Options, cursor: Option<String>) -> Self {
+    pub const fn new(options: Options, position: Option<Position>) -> Self {
         Self {
             options,
-            cursor,
+            position,
             reader: None,
             starts: 0,
         }
@@ -94,8 +123,8 @@ impl Journal {
 
     /// Behind the last line that was given; to be stored with what the lines made.
     #[must_use]
-    pub fn cursor(&self) -> Option<&str> {
-        self.cursor.as_deref()
+    pub const fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
     }
 
     /// How often the child was started.
@@ -114,7 +143,7 @@ impl Journal {
             Some(reader) => reader,
             empty => {
                 self.starts += 1;
-                empty.insert(Reader::start(&self.options, self.cursor.as_deref())?)
+                empty.insert(Reader::start(&self.options, self.position.as_ref())?)
             }
         };
         match reader.pieces.recv_timeout(longest) {
@@ -125,7 +154,7 @@ impl Journal {
                     count += 1;
                 }
                 if let Some(cursor) = last_cursor(&piece) {
-                    self.cursor = Some(cursor);
+                    self.position = Some(Position::After(cursor));
                 }
                 Ok(Heard::Lines(count))
             }
@@ -153,8 +182,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn start(options: &Options, cursor: Option<&str>) -> io::Result<Self> {
-        let mut child = command(options, cursor).spawn()?;
+    fn start(options: &Options, position: Option<&Position>) -> io::Result<Self> {
+        let mut child = command(options, position).spawn()?;
         let (sender, pieces) = mpsc::sync_channel(WAITING);
         let thread = child
             .stdout
@@ -204,25 +233,23 @@ impl Drop for Reader {
     clippy::disallowed_methods,
     reason = "the journal's reader is a program; no shell, arguments that we made"
 )]
-fn command(options: &Options, cursor: Option<&str>) -> Command {
+fn command(options: &Options, position: Option<&Position>) -> Command {
     let mut command = Command::new(&options.program);
     command
         .args(["--no-pager", "--quiet", "--all", "-o", "json"])
         .arg(format!("--output-fields={FIELDS}"));
-    match cursor {
-        Some(cursor) => {
+    match position {
+        Some(Position::After(cursor)) => {
             command.arg(format!("--after-cursor={cursor}"));
         }
-        None if options.follow && !options.from_start => {
-            command.arg("--lines=0");
+        Some(Position::Since(at)) => {
+            let (second, micros) = (at.seconds(), at.micros().rem_euclid(1_000_000));
+            command.arg(format!("--since=@{second}.{micros:06}"));
         }
         None => {}
     }
     if options.follow {
-        command.arg("--follow");
-        if cursor.is_some() || options.from_start {
-            command.arg("--no-tail");
-        }
+        command.args(["--follow", "--no-tail"]);
     }
     command
         .arg("SYSLOG_FACILITY=2")
@@ -340,13 +367,20 @@ mod tests {
     fn a_restarted_reader_goes_on_behind_the_last_line_given() {
         let body = format!("printf '%s\\n' '{}' '{}'\nsleep 600", line(1), line(2));
         let (directory, options) = stand_in(&body);
-        let mut journal = Journal::new(options, None);
+        let start = Position::Since(Timestamp::from_micros(1_764_061_522_000_007));
+        assert_eq!(Position::parse(&start.to_text()), start);
+        let mut journal = Journal::new(options, Some(start));
         assert_eq!(read(&mut journal, 2).0, [line(1), line(2)]);
-        assert_eq!(journal.cursor(), Some("s=1;i=2"));
+        let after = Position::After("s=1;i=2".to_owned());
+        assert_eq!(Position::parse(&after.to_text()), after);
+        assert_eq!(journal.position(), Some(&after));
         journal.restart();
         assert_eq!(read(&mut journal, 1).0.len(), 2);
         let arguments = arguments(&directory);
-        assert!(arguments[0].contains("--lines=0 --follow"), "{arguments:?}");
+        assert!(
+            arguments[0].contains("--since=@1764061522.000007 --follow --no-tail"),
+            "{arguments:?}"
+        );
         assert!(arguments[1].contains("--after-cursor=s=1;i=2 --follow --no-tail"));
         assert!(arguments[1].ends_with("SYSLOG_FACILITY=2"));
         assert_eq!(journal.starts(), 2);
@@ -355,7 +389,7 @@ mod tests {
     #[test]
     fn a_reader_that_dies_says_why() {
         let (_directory, options) = stand_in("echo 'no journal files were found' >&2; exit 1");
-        let mut journal = Journal::new(options, Some("s=1".to_owned()));
+        let mut journal = Journal::new(options, Some(Position::parse("s=1")));
         assert_eq!(
             read(&mut journal, 1).1,
             Some(Heard::Ended {
@@ -370,7 +404,6 @@ mod tests {
         let (directory, options) = stand_in(&format!("printf '%s\\n' '{}'", line(1)));
         let options = Options {
             follow: false,
-            from_start: true,
             ..options
         };
         let (lines, end) = read(&mut Journal::new(options, None), 10);

@@ -38,6 +38,7 @@ struct Log {
     tail: Tail,
     heard: Timestamp,
     errors: u64,
+    failing: bool,
 }
 
 impl Logs {
@@ -50,6 +51,7 @@ impl Logs {
                 tail: Tail::new(path, *cursor, from_start),
                 heard: now,
                 errors: 0,
+                failing: false,
             })
             .collect();
         Self { logs }
@@ -64,7 +66,9 @@ impl Logs {
     ) -> bool {
         let mut any = false;
         for (number, log) in self.logs.iter_mut().enumerate() {
-            match log.tail.read_batch(TURN) {
+            let batch = log.tail.read_batch(TURN);
+            log.failing = batch.is_err();
+            match batch {
                 Ok(batch) if batch.is_empty() => {}
                 Ok(batch) => {
                     any = true;
@@ -85,6 +89,11 @@ impl Logs {
         self.logs
             .iter()
             .map(|log| (log.tail.path(), log.tail.cursor()))
+    }
+
+    /// Which logs could not be read in the last turn.
+    pub fn failing(&self) -> impl Iterator<Item = bool> {
+        self.logs.iter().map(|log| log.failing)
     }
 
     /// How each log does.

@@ -6,6 +6,7 @@ pub mod journal;
 pub mod logs;
 pub mod postqueue;
 pub mod program;
+pub mod pulse;
 pub mod spool;
 pub mod tail;
 pub mod wake;

@@ -7,6 +7,8 @@
 //! | both, several times, with nobody looking | generations are read in order, compressed ones too |
 //! | restart | the file is found again by its first bytes under whatever name |
 //! | deleted, or truncated without a copy | what nobody can read any more is counted as lost |
+//! | written to between copy and truncation | lost to everybody: counted as far as it had been seen to be there |
+//! | the place is gone after a restart | one gap: nobody knows what was written meanwhile |
 //!
 //! Promises: every whole line exactly once, if [`Cursor`] is stored together with what its lines made; a line is given when its
 //! newline is there, or when its file is finished. Polls: nothing but open, stat and read, so that it works on NFS; a wake-up
@@ -44,6 +46,8 @@ pub struct Counters {
     pub lost_files: u64,
     /// Bytes that nobody can read any more, as far as they are known to have been there.
     pub lost_bytes: u64,
+    /// Times the place was gone at a start: what was written since the last look is not known.
+    pub gaps: u64,
     /// Lines that were too long.
     pub overlong: u64,
 }
@@ -95,6 +99,8 @@ pub struct Tail {
     counters: Counters,
     /// The current file, if it is not the live one, is one of the generations.
     current_is_kept: bool,
+    /// Something was read in this process: what goes on from here on is seen.
+    looked: bool,
     /// When the directory had changed last as nothing of interest was found in it.
     nothing_new: Option<(i64, i64)>,
 }
@@ -112,6 +118,7 @@ impl Tail {
             buffer: Vec::new(),
             counters: Counters::default(),
             current_is_kept: true,
+            looked: false,
             nothing_new: None,
         };
         // If it fails now, it is tried again by the first read, which can say so.
@@ -233,6 +240,7 @@ impl Tail {
             if piece.offset == 0 && self.was_preceded(filled)? {
                 continue;
             }
+            self.looked = true;
             return Ok(Some(filled));
         }
     }
@@ -274,6 +282,7 @@ impl Tail {
     fn leave(&mut self) {
         if let Some(piece) = self.pieces.pop_front() {
             self.counters.rotations += 1;
+            self.counters.lost_bytes += piece.expected.saturating_sub(piece.offset);
             // A deleted file marks no place among the generations.
             if piece.offset > 0 && std::mem::replace(&mut self.current_is_kept, true) {
                 self.cursor.previous = Some(piece.mark);
@@ -287,7 +296,7 @@ impl Tail {
         if let Some(piece) = self.pieces.front() {
             self.cursor.file = piece.mark;
             self.cursor.offset = piece.offset;
-            self.cursor.size = piece.size;
+            self.cursor.size = piece.size.max(piece.expected);
         }
     }
 }

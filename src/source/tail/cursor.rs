@@ -11,14 +11,20 @@ pub(super) const HEAD: usize = 1024;
 pub(super) struct Fingerprint {
     pub(super) length: u16,
     hash: u64,
+    /// The same of the first line alone, as far as it was read: a copy may have been made before the rest was there.
+    first: (u16, u64),
 }
 
 impl Fingerprint {
     pub(super) fn of(head: &[u8]) -> Self {
         let head = head.get(..HEAD.min(head.len())).unwrap_or_default();
+        let first = memchr::memchr(b'\n', head)
+            .and_then(|end| head.get(..=end))
+            .unwrap_or_default();
         Self {
             length: u16::try_from(head.len()).unwrap_or(0),
             hash: xxh3_64(head),
+            first: (u16::try_from(first.len()).unwrap_or(0), xxh3_64(first)),
         }
     }
 
@@ -28,6 +34,16 @@ impl Fingerprint {
             && head
                 .get(..usize::from(self.length))
                 .is_some_and(|start| xxh3_64(start) == self.hash)
+    }
+
+    /// True when a file that begins so is a copy that was made before all of the fingerprint was there.
+    pub(super) fn outgrew(self, head: &[u8]) -> bool {
+        let (length, hash) = self.first;
+        length > 0
+            && head.len() < usize::from(self.length)
+            && head
+                .get(..usize::from(length))
+                .is_some_and(|start| xxh3_64(start) == hash)
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Piece {
     /// As of the last look.
     pub(super) mark: Mark,
     pub(super) size: u64,
+    /// So long the file was seen to be of which this is a copy.
+    pub(super) expected: u64,
 }
 
 impl std::fmt::Debug for Piece {
@@ -69,6 +71,7 @@ impl Piece {
             head,
             mark: Mark::default(),
             size: 0,
+            expected: 0,
         };
         piece.note(&metadata);
         Ok(Some(piece))

@@ -92,21 +92,24 @@ impl Tail {
     ) -> io::Result<()> {
         if let Some(at) = generations
             .iter()
-            .rposition(|generation| generation.is(wanted))
+            .rposition(|generation| generation.is(wanted) || wanted.head.outgrew(&generation.head))
         {
             let after = generations.split_off(at + 1);
             let found = generations.pop();
+            let copy = found.as_ref().map(|found| found.mark);
             let piece = match found {
                 Some(found) => Piece::open(found.file, found.packed, offset)?,
                 None => None,
             };
-            if piece.is_some() {
-                self.pieces.extend(piece);
+            if let Some(mut piece) = piece {
+                piece.expected = self.cursor.size;
+                self.pieces.push_back(piece);
                 return self.push_generations(after);
             }
-            generations = after;
+            // All of the copy was read, and what came behind it.
             self.lost();
-            return self.push_generations(generations);
+            self.cursor.previous = copy;
+            return self.push_generations(after);
         }
         self.lost();
         let (later, _) = newer(&mut generations, wanted, self.cursor.previous.as_ref());
@@ -118,6 +121,7 @@ impl Tail {
         let lost = self.cursor.size.saturating_sub(self.cursor.offset);
         self.counters.lost_files += u64::from(lost > 0);
         self.counters.lost_bytes += lost;
+        self.counters.gaps += u64::from(!self.looked);
         self.cursor.offset = 0;
         self.cursor.size = 0;
         self.cursor.skipping = false;

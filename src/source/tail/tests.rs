@@ -219,11 +219,56 @@ fn what_was_cut_off_or_deleted_unread_is_counted() {
     assert_eq!(lines(&mut restarted), ["3"]);
     assert_eq!(restarted.counters().lost_files, 1);
     assert_eq!(restarted.counters().lost_bytes, 2);
+    assert_eq!(
+        (restarted.counters().gaps, tail.counters().gaps),
+        (1, 0),
+        "who saw it knows that no more was lost"
+    );
     let mut last = log.restart(&tail);
     fs::write(log.live(), "4\n").unwrap();
     assert_eq!(lines(&mut tail), ["4"]);
     assert_eq!(lines(&mut last), ["4"]);
     assert_eq!(tail.counters().lost_bytes, 0, "all had been read");
+}
+
+/// What copytruncate loses by its nature: lines between the end of the copy and the truncation.
+#[test]
+fn what_was_written_between_copy_and_truncation_is_read_in_time_or_counted() {
+    let cut = |tail: &Log| {
+        let file = OpenOptions::new().write(true).open(tail.live()).unwrap();
+        file.set_len(0).unwrap();
+    };
+    for packed in [false, true] {
+        let log = Log::new();
+        log.write("1\n2\n");
+        let mut tail = log.follower();
+        assert_eq!(tail.read_batch(2).unwrap().bytes(), b"1\n");
+        fs::copy(log.live(), log.path("mail.log.1")).unwrap();
+        log.write("between\n");
+        assert_eq!(tail.read_batch(2).unwrap().bytes(), b"2\n");
+        assert!(tail.lag_bytes() > 0, "it was seen to be there");
+        let mut restarted = log.restart(&tail);
+        cut(&log);
+        log.write("3\n");
+        if packed {
+            log.compress("mail.log.1");
+        }
+        for tail in [&mut tail, &mut restarted] {
+            assert_eq!(lines(tail), ["3"], "packed: {packed}");
+            assert_eq!(tail.counters().lost_bytes, 8, "packed: {packed}");
+        }
+    }
+    let log = Log::new();
+    log.write("1\n");
+    let mut tail = log.follower();
+    assert_eq!(lines(&mut tail), ["1"]);
+    fs::copy(log.live(), log.path("mail.log.1")).unwrap();
+    log.write("between\n");
+    assert_eq!(lines(&mut tail), ["between"]);
+    cut(&log);
+    log.write("3\n");
+    assert_eq!(lines(&mut tail), ["3"]);
+    assert_eq!(tail.counters().lost_bytes, 0, "it was read in time");
 }
 
 #[test]
