@@ -1,5 +1,7 @@
 //! `status`: is it alive, does it see, does it act, and what waits for a person.
 
+mod reading;
+
 use std::io::Write;
 
 use serde_json::{Value, json};
@@ -9,7 +11,7 @@ use crate::{
         Context, Exit, Failure, desk,
         wording::{moment, span},
     },
-    daemon::{clock, lock::StateLock},
+    daemon::{alarms::Alarm, clock, lock::StateLock},
     engine::incident::State,
     policy::Mode,
     store::{Filter, HeldState, Store},
@@ -33,11 +35,16 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
     // Whoever runs holds the lock; a heartbeat alone would outlive a kill -9.
     let running = StateLock::is_taken(&config.state);
     let report = store.status()?;
-    let picture = picture(&store, running, config.mode)?;
-    let mut object = picture;
+    let mut object = picture(&store, running, config.mode)?;
     if let (Value::Object(members), Some(report)) = (&mut object, &report) {
         members.insert("heartbeat".to_owned(), report.heartbeat.to_string().into());
         members.insert("daemon".to_owned(), report.record.clone());
+        if !running {
+            // Since its last sign of life nobody has watched anything.
+            let since = report.heartbeat.to_string();
+            let unprotected = json!({"since": since, "why": "postwarden does not run"});
+            members.insert("unprotected".to_owned(), unprotected);
+        }
     }
     if args.json {
         writeln!(out, "{object}")?;
@@ -76,22 +83,34 @@ fn picture(store: &Store, running: bool, mode: Mode) -> Result<Value, Failure> {
         "learned": gate("learned")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
         "weather": gate("weather")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
         "brake": gate("brake")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
-        "unprotected": gate("unprotected")?.map(|gate| json!({"since": gate.changed.to_string(), "why": gate.value})),
+        "unprotected": gate("unprotected")?.map(|gate| gate.value),
+        "alarms": gate("alarms")?.map_or_else(|| json!([]), |gate| alarms(&gate.value)),
     }))
 }
 
+/// The alarms on record, with what to do.
+fn alarms(on: &Value) -> Value {
+    let on: Vec<Alarm> = serde_json::from_value(on.clone()).unwrap_or_default();
+    on.iter()
+        .map(|alarm| {
+            json!({
+                "kind": alarm.kind,
+                "title": alarm.kind.title(),
+                "since": alarm.since.to_string(),
+                "what": alarm.what,
+                "blind": alarm.blind,
+                "do": alarm.kind.advice(),
+            })
+        })
+        .collect()
+}
+
 fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
-    let text = |name: &str| object.get(name).map(plain_value).unwrap_or_default();
-    let daemon = |name: &str| {
-        object
-            .pointer(&format!("/daemon/{name}"))
-            .map(plain_value)
-            .unwrap_or_default()
-    };
+    let text = |name: &str| member(object, &format!("/{name}"));
     let alive = if text("running") == "true" {
         "running"
     } else {
-        "NOT RUNNING: mail flows unwatched"
+        "NOT RUNNING"
     };
     writeln!(
         out,
@@ -99,18 +118,14 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
         text("version"),
         text("mode").to_uppercase()
     )?;
-    writeln!(
-        out,
-        "Log       {} lines read, {} not understood, last {}",
-        daemon("lines"),
-        daemon("unparsed"),
-        daemon("last_record")
-    )?;
-    writeln!(out, "Queue     {}", daemon("queue"))?;
+    let now = clock::now();
+    reading::warnings(object, now, out)?;
+    reading::log(object, now, out)?;
+    writeln!(out, "Queue     {}", queue(object))?;
     writeln!(
         out,
         "Senders   {} known{}",
-        daemon("senders"),
+        member(object, "/daemon/senders"),
         learned(object)
     )?;
     writeln!(
@@ -122,18 +137,17 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
     )?;
     writeln!(out, "Alerts    {} not sent yet", text("alerts_waiting"))?;
     writeln!(out, "Digests   {} published", text("digests"))?;
-    for name in ["weather", "brake", "unprotected"] {
+    for name in ["weather", "brake"] {
         if let Some(found) = object.get(name).filter(|found| !found.is_null()) {
             writeln!(out, "! {name}: {found}")?;
         }
     }
-    if let Some(heartbeat) = object.get("heartbeat").and_then(Value::as_str) {
-        let at = crate::time::Timestamp::parse_rfc3339(heartbeat.as_bytes()).unwrap_or_default();
+    if let Some(at) = reading::time(object, "/heartbeat") {
         writeln!(
             out,
             "Heartbeat {} UTC, {} ago",
             moment(at),
-            span(clock::now().seconds_since(at))
+            span(now.seconds_since(at))
         )?;
     }
     Ok(())
@@ -150,6 +164,29 @@ fn learned(object: &Value) -> String {
         .map_or_else(String::new, |(senders, attempts)| {
             format!(", {senders} of them learned from old logs ({attempts} delivery attempts)")
         })
+}
+
+/// `incoming 3, active 12, deferred 40, hold 7`; empty queues are left out.
+fn queue(object: &Value) -> String {
+    let Some(counts) = object.pointer("/daemon/queue").and_then(Value::as_object) else {
+        return "not looked over yet".to_owned();
+    };
+    let parts: Vec<String> = ["maildrop", "incoming", "active", "deferred", "hold"]
+        .iter()
+        .filter_map(|name| Some((name, counts.get(*name)?.as_u64()?)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    match (counts.is_empty(), parts.is_empty()) {
+        (true, _) => "not looked over yet".to_owned(),
+        (false, true) => "empty".to_owned(),
+        (false, false) => parts.join(", "),
+    }
+}
+
+/// A member as plain text; empty where there is none.
+fn member(object: &Value, pointer: &str) -> String {
+    object.pointer(pointer).map(plain_value).unwrap_or_default()
 }
 
 fn open_count(object: &Value) -> usize {

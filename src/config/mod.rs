@@ -27,6 +27,8 @@ pub struct Config {
     pub config_directory: PathBuf,
     /// Where log lines come from.
     pub sources: Vec<Source>,
+    /// How long the log may be silent while the queue moves, unreadable or behind before people are told.
+    pub alarm_after: Duration,
     /// How often the queue is listed.
     pub poll: Duration,
     /// Directory of postwarden.db and evidence/.

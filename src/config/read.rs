@@ -30,7 +30,11 @@ pub(super) fn config(document: &Document<'_>) -> (Config, Places) {
     let config_directory = section(&root, "postfix", |postfix| {
         path(postfix, "config_directory")
     });
-    let sources = section(&root, "log", sources).unwrap_or_else(|| vec![default_source()]);
+    let (sources, alarm_after) = section(&root, "log", |log| {
+        Some((sources(log), at_least_a_second(log, "alarm_after")))
+    })
+    .unwrap_or_default();
+    let sources = sources.unwrap_or_else(|| vec![default_source()]);
     let geo = section(&root, "geo", |geo| geo.strings("databases")).unwrap_or_default();
     let (alert, sendmail) =
         section(&root, "alert", alert).unwrap_or_else(|| (default_alert(), 0..0));
@@ -47,7 +51,9 @@ pub(super) fn config(document: &Document<'_>) -> (Config, Places) {
             |directory| directory.value,
         ),
         sources: sources.into_iter().map(|source| source.value).collect(),
-        poll: section(&root, "queue", poll).unwrap_or(Duration::from_secs(30)),
+        alarm_after: alarm_after.unwrap_or(Duration::from_secs(60)),
+        poll: section(&root, "queue", |queue| at_least_a_second(queue, "poll"))
+            .unwrap_or(Duration::from_secs(30)),
         state: section(&root, "state", |state| path(state, "directory"))
             .map_or_else(|| PathBuf::from("/var/lib/postwarden"), |state| state.value),
         holder: section(&root, "holder", |holder| path(holder, "socket")).map_or_else(
@@ -125,17 +131,17 @@ fn sources(log: &Section<'_>) -> Option<Vec<Located<Source>>> {
     )
 }
 
-fn poll(queue: &Section<'_>) -> Option<Duration> {
-    let poll = queue.duration("poll")?;
-    if poll.value < Duration::from_secs(1) {
-        queue.report(
-            poll.span,
-            "`queue.poll` is shorter than a second",
-            Some("\"30s\" is the default".to_owned()),
+fn at_least_a_second(section: &Section<'_>, key: &'static str) -> Option<Duration> {
+    let span = section.duration(key)?;
+    if span.value < Duration::from_secs(1) {
+        section.report(
+            span.span,
+            format!("`{key}` is shorter than a second"),
+            Some("\"30s\", \"1m\"".to_owned()),
         );
         return None;
     }
-    Some(poll.value)
+    Some(span.value)
 }
 
 fn brake(section: &Section<'_>) -> Brake {

@@ -10,7 +10,10 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::{
-    daemon::lock::{LockError, StateLock},
+    daemon::{
+        lock::{LockError, StateLock},
+        operator::Operator,
+    },
     engine::{
         Checkpoint, Engine, Input, RestoreError, Setup,
         effect::Effect,
@@ -19,7 +22,7 @@ use crate::{
     policy::{Mode, Verdict},
     store::{
         self, Answer, Commit, Cursor, Event, EventKind, Gate, Held, HeldState, JobKind, NewJob,
-        Store,
+        NewMail, Store,
     },
     time::Timestamp,
 };
@@ -31,10 +34,21 @@ pub struct Core {
     pub engine: Engine,
     /// The record.
     pub store: Store,
+    /// What else belongs into the next transaction.
+    pub aside: Aside,
+    /// Who is told of what belongs to no incident.
+    pub operator: Operator,
     host: String,
-    /// To be written down with the next step.
-    noted: Vec<Gate>,
     _lock: StateLock,
+}
+
+/// Facts of the daemon itself, written together with the positions of the logs.
+#[derive(Clone, Debug, Default)]
+pub struct Aside {
+    /// Facts.
+    pub gates: Vec<Gate>,
+    /// Mail to the operator.
+    pub mails: Vec<NewMail>,
 }
 
 /// Why a state directory cannot be taken.
@@ -83,8 +97,9 @@ impl Core {
         let core = Self {
             engine,
             store,
+            aside: Aside::default(),
+            operator: Operator::default(),
             host: host.to_owned(),
-            noted: Vec::new(),
             _lock: lock,
         };
         Ok((core, restored.cursors))
@@ -100,7 +115,7 @@ impl Core {
 
     /// A fact of the whole daemon, to be written down with the next step.
     pub(super) fn note(&mut self, gate: Gate) {
-        self.noted.push(gate);
+        self.aside.gates.push(gate);
     }
 
     /// Writes down everything since the last call, in one transaction; answers what is to be carried out.
@@ -113,10 +128,12 @@ impl Core {
         answers: Vec<Answer>,
         wall: Timestamp,
     ) -> Result<Vec<Errand>, store::Error> {
+        let Aside { gates, mails } = std::mem::take(&mut self.aside);
         let mut commit = Commit {
             cursors,
             answers,
-            gates: std::mem::take(&mut self.noted),
+            gates,
+            mails,
             ..Commit::default()
         };
         let mut errands = Vec::new();
@@ -171,17 +188,7 @@ impl Core {
             Effect::Release { incident } => {
                 commit.jobs.push(job(incident, JobKind::Release, 0, wall));
             }
-            Effect::Brake { at, holds } => {
-                tracing::error!(
-                    holds,
-                    "the brake is on: automatic holds only observe until a person looks"
-                );
-                commit.gates.push(Gate {
-                    name: "brake".to_owned(),
-                    value: json!({"holds": holds}),
-                    changed: at,
-                });
-            }
+            Effect::Brake { at, holds } => self.brake(at, holds, wall, commit),
             Effect::Weather { at, text, began } => {
                 tracing::warn!(%at, began, text, "weather");
                 let value = json!({"text": text, "began": began});
@@ -192,6 +199,34 @@ impl Core {
                 });
             }
         }
+    }
+
+    /// Automatic holds are stopped: on record, and somebody is told.
+    fn brake(&self, at: Timestamp, holds: usize, wall: Timestamp, commit: &mut Commit) {
+        tracing::error!(
+            holds,
+            "the brake is on: automatic holds only observe until a person looks"
+        );
+        commit.gates.push(Gate {
+            name: "brake".to_owned(),
+            value: json!({"holds": holds}),
+            changed: at,
+        });
+        let what =
+            format!("{holds} automatic holds in too short a time: what follows only observes");
+        let rows = [
+            ("WHAT", what),
+            ("SINCE", at.to_string()),
+            (
+                "DO",
+                "postwarden incidents\nrelease or confirm one: that takes the brake off".to_owned(),
+            ),
+        ];
+        let key = format!("brake.{}", at.micros());
+        let subject = "BRAKE automatic holds are stopped";
+        commit
+            .mails
+            .extend(self.operator.mails(&key, wall, subject, &rows));
     }
 
     /// The steps and the work that an incident in this state asks for. Named so that asking again changes nothing.

@@ -10,19 +10,23 @@
 //!
 //! Threads share the record (SQLite) and two bounded channels, nothing else.
 
+pub mod alarms;
 pub mod clock;
 pub mod core;
 pub mod desk;
+mod ears;
 pub mod failure;
 pub mod finder;
 pub mod hands;
 pub mod holds;
 pub mod learn;
 pub mod lock;
+pub mod operator;
 pub mod queue;
 pub mod rehearsal;
 pub mod requests;
 pub mod rules;
+mod sight;
 pub mod watch;
 
 use std::{
@@ -44,6 +48,7 @@ use self::{
     failure::{Exit, Failure, chain},
     holds::HoldWorker,
     lock::LockError,
+    operator::Operator,
     queue::QueueWatcher,
     watch::{Flags, Lines, Watch},
 };
@@ -91,7 +96,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
         metrics: Arc::clone(&metrics),
         flags: Arc::clone(&flags),
     };
-    let mut watch = Watch::new(path, &config, core, &cursors, lines);
+    let mut watch = Watch::new(path, &config, core, &cursors, lines)?;
     let servers = serve(&config, &watch.view, &runtime)?;
     signals(&runtime, &flags)?;
     let workers = Workers::start(
@@ -236,11 +241,17 @@ fn try_open(config: &Config, host: &str) -> Result<(Core, Vec<store::Cursor>), O
     let mut setup = setup(config, key, clock::zone())
         .map_err(|found| Opening::Failed(Failure::new(Exit::Config, found.to_string())))?;
     setup.ledger.persistent = true;
-    Core::open(&config.state, setup, host).map_err(|error| match error {
-        OpenError::Lock(LockError::Taken(_)) => Opening::Taken,
-        OpenError::Store(error) => Opening::Failed(error.into()),
-        error => Opening::Failed(Failure::new(Exit::Unavailable, chain(&error))),
-    })
+    let (mut core, cursors) =
+        Core::open(&config.state, setup, host).map_err(|error| match error {
+            OpenError::Lock(LockError::Taken(_)) => Opening::Taken,
+            OpenError::Store(error) => Opening::Failed(error.into()),
+            error => Opening::Failed(Failure::new(Exit::Unavailable, chain(&error))),
+        })?;
+    core.operator = Operator {
+        alert: config.alert.clone(),
+        host: host.to_owned(),
+    };
+    Ok((core, cursors))
 }
 
 fn open(config: &Config, host: &str) -> Result<(Core, Vec<store::Cursor>), Failure> {

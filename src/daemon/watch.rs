@@ -18,26 +18,24 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 
 use crate::{
-    config::{self, Config, Need, Source},
+    config::{self, Config, Need},
     correlate,
     daemon::{
+        alarms::Change,
         clock,
         core::{Core, Errand},
         desk::Published,
+        ears::Ears,
         finder::Queued,
         queue::Look,
         requests, rules,
+        sight::{Facts, Sight},
     },
     engine::{Input, view::View},
-    postfix::log_record::{Reader, Reading},
-    source::{
-        journal::{self, Heard, Journal},
-        logs::Logs,
-        tail,
-        wake::Wake,
-    },
-    store::{self, Cursor},
-    telemetry::{Counter, Fault, Latency, Metrics},
+    postfix::log_record::Reading,
+    source::{program::postconf, pulse::Pulse},
+    store::{self, Cursor, Gate, Store},
+    telemetry::{Counter, Latency, Metrics},
     time::Timestamp,
 };
 
@@ -47,8 +45,10 @@ const COMMIT: Duration = Duration::from_secs(2);
 const REQUESTS: Duration = Duration::from_millis(100);
 /// How long to wait for new lines when there were none.
 const IDLE: Duration = Duration::from_millis(20);
-/// Name of the journal's cursor.
-const JOURNAL: &str = "journal";
+/// Facts on record: what was read in all, which alarms are on, since when nothing is watched.
+const READING: &str = "reading";
+const ALARMS: &str = "alarms";
+const UNPROTECTED: &str = "unprotected";
 /// So long after the clock says so the log has surely reached a time.
 const LOG_REACHED: Duration = Duration::from_secs(10);
 
@@ -89,31 +89,23 @@ pub struct Watch {
     pub(super) metrics: Arc<Metrics>,
     pub(super) flags: Arc<Flags>,
     pub(super) path: PathBuf,
-    logs: Logs,
-    journal: Option<Journal>,
-    /// One for each log file, and the journal's last.
-    readers: Vec<Reader>,
-    wake: Wake,
-    seen: Seen,
-}
-
-/// What was read, for the status row.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    lines: u64,
-    records: u64,
-    unparsed: u64,
-    last_record: Timestamp,
+    ears: Ears,
+    sight: Sight,
+    pulse: Pulse,
+    /// When the journal's reader was started anew last because of its silence.
+    restarted: Timestamp,
 }
 
 impl Watch {
+    /// # Errors
+    /// The record cannot be read.
     pub(super) fn new(
         path: &Path,
         config: &Config,
         core: Core,
         cursors: &[Cursor],
         lines: Lines,
-    ) -> Self {
+    ) -> Result<Self, store::Error> {
         let view = Arc::new(ArcSwap::new(core.engine.view()));
         let Lines {
             errands,
@@ -123,12 +115,8 @@ impl Watch {
             flags,
         } = lines;
         let now = clock::now();
-        let files = files(config, cursors);
-        let paths: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
-        let readers = (0..=files.len())
-            .map(|_| Reader::new(clock::zone(), now))
-            .collect();
-        Self {
+        let sight = sight(config, &core.store, now)?;
+        Ok(Self {
             config: config.clone(),
             core,
             view,
@@ -139,12 +127,11 @@ impl Watch {
             metrics,
             flags,
             path: path.to_owned(),
-            logs: Logs::new(&files, !cursors.is_empty(), now),
-            journal: journal(config, cursors),
-            readers,
-            wake: Wake::new(&paths),
-            seen: Seen::default(),
-        }
+            ears: Ears::new(config, cursors, now),
+            sight,
+            pulse: Pulse::new(&queue_directory(&config.config_directory)),
+            restarted: now,
+        })
     }
 
     /// Runs until told to stop; the state is on record then.
@@ -169,6 +156,7 @@ impl Watch {
             }
             if committed.elapsed() >= COMMIT {
                 self.core.feed(clock::now() - LOG_REACHED, Input::Tick);
+                self.examine();
                 self.settle(Vec::new())?;
                 self.report()?;
                 alive();
@@ -178,7 +166,7 @@ impl Watch {
                 self.reload();
             }
             if !heard {
-                self.wake.wait(IDLE);
+                self.ears.wait(IDLE);
             }
         }
         self.settle(Vec::new())
@@ -187,41 +175,64 @@ impl Watch {
     /// Feeds what the logs have now; true when there was anything.
     fn read(&mut self) -> bool {
         let Self {
-            logs,
-            readers,
+            ears,
+            sight,
             core,
-            seen,
             metrics,
-            journal,
             ..
         } = self;
-        let mut heard = logs.turn(clock::now(), &mut |number, batch| {
-            let Some(reader) = readers.get_mut(number) else {
-                return;
-            };
-            match batch {
-                Ok(batch) => batch
-                    .lines()
-                    .for_each(|line| feed(core, seen, metrics, reader, line)),
-                Err(error) => {
-                    metrics.fault(Fault::Environment);
-                    tracing::warn!(%error, "the log cannot be read");
-                }
+        let now = clock::now();
+        let heard = ears.hear(now, &mut |reading, line| {
+            sight.line(now, reading, metrics);
+            if let Reading::Record(record) = reading {
+                core.feed(record.at, Input::Record { record, line });
             }
         });
-        if let (Some(journal), Some(reader)) = (journal, readers.last_mut()) {
-            match journal.read(Duration::ZERO, &mut |line| {
-                feed(core, seen, metrics, reader, line);
-            }) {
-                Ok(Heard::Lines(count)) => heard |= count > 0,
-                Ok(Heard::Nothing) => {}
-                Ok(Heard::Ended { status, complaint }) => {
-                    tracing::warn!(?status, complaint, "journalctl ended; it is started again");
-                }
-                Err(error) => tracing::error!(%error, "the journal cannot be read"),
-            }
-        }
+        sight.turned(now, metrics);
         heard
+    }
+
+    /// Does the daemon see? What has changed in that is on record, and in the outbox, with the next commit.
+    fn examine(&mut self) {
+        let now = clock::now();
+        let reports = self.ears.reports(now);
+        self.sight.tally(&reports, &self.metrics);
+        let facts = Facts {
+            pulse: self.pulse.last(),
+            reports: &reports,
+            troubles: self.ears.troubles(),
+        };
+        let changes = self.sight.examine(now, &facts, &self.metrics);
+        if self.sight.is_uneasy(now)
+            && now.since(self.restarted) >= self.config.alarm_after
+            && self.ears.journal_starts().is_some()
+        {
+            self.restarted = now;
+            self.metrics.count(Counter::LogJournalStarts);
+            self.ears.restart_journal(now);
+        }
+        if changes.is_empty() {
+            return;
+        }
+        for change in &changes {
+            match change {
+                Change::Began(alarm) => {
+                    tracing::error!(alarm = alarm.kind.as_str(), since = %alarm.since, what = alarm.what, "{}", alarm.kind.title());
+                }
+                Change::Ended(alarm) => {
+                    tracing::info!(alarm = alarm.kind.as_str(), since = %alarm.since, "an alarm is over");
+                }
+            }
+            let mails = self.core.operator.alarm(now, change);
+            self.core.aside.mails.extend(mails);
+        }
+        let blind = self.sight.blind();
+        let unprotected =
+            blind.map(|alarm| json!({"since": alarm.since.to_string(), "why": alarm.kind.title()}));
+        self.core.aside.gates.extend([
+            gate(ALARMS, json!(self.sight.alarms()), now),
+            gate(UNPROTECTED, json!(unprotected), now),
+        ]);
     }
 
     /// SIGHUP: policies, bounce rules, mode and brake are swapped whole, or nothing is.
@@ -266,8 +277,12 @@ impl Watch {
     }
 
     fn settle(&mut self, answers: Vec<store::Answer>) -> Result<(), store::Error> {
-        let cursors = self.cursors();
-        let errands = self.core.settle(cursors, answers, clock::now())?;
+        let now = clock::now();
+        // What was counted and how far was read are one fact.
+        self.sight.tally(&self.ears.reports(now), &self.metrics);
+        let reading = gate(READING, json!(self.sight.totals()), now);
+        self.core.aside.gates.push(reading);
+        let errands = self.core.settle(self.ears.cursors(), answers, now)?;
         self.view.store(self.core.engine.view());
         for errand in errands {
             // The worker is gone only when we are stopping; the work is on record.
@@ -276,23 +291,6 @@ impl Watch {
             }
         }
         Ok(())
-    }
-
-    fn cursors(&self) -> Vec<Cursor> {
-        let files = self.logs.cursors().filter_map(|(path, cursor)| {
-            let position = postcard::to_allocvec(&cursor).ok()?;
-            Some(Cursor {
-                source: path.display().to_string(),
-                position,
-            })
-        });
-        let journal = self.journal.as_ref().and_then(|journal| journal.cursor());
-        files
-            .chain(journal.map(|cursor| Cursor {
-                source: JOURNAL.to_owned(),
-                position: cursor.as_bytes().to_vec(),
-            }))
-            .collect()
     }
 
     fn published(&mut self) {
@@ -306,6 +304,7 @@ impl Watch {
     /// Mail that the log did not tell of is attributed by its queue file.
     fn looks(&mut self) {
         while let Ok(Look { counts, overdue }) = self.looks.try_recv() {
+            self.sight.looked(clock::now(), &counts);
             self.queue = counts;
             for Queued {
                 queue_id, envelope, ..
@@ -341,68 +340,64 @@ impl Watch {
 
     /// The status row: what a person or a monitor wants to know of the running daemon.
     fn report(&mut self) -> Result<(), store::Error> {
+        let now = clock::now();
+        let reports = self.ears.reports(now);
+        let facts = Facts {
+            pulse: self.pulse.last(),
+            reports: &reports,
+            troubles: self.ears.troubles(),
+        };
+        let sight = self.sight.report(now, &facts);
+        let totals = self.sight.totals();
         let record = json!({
             "mode": self.config.mode,
             "pid": std::process::id(),
-            "lines": self.seen.lines,
-            "records": self.seen.records,
-            "unparsed": self.seen.unparsed,
-            "last_record": self.seen.last_record.to_string(),
+            "lines": totals.lines,
+            "records": totals.records,
+            "foreign": totals.foreign,
+            "unparsed": totals.unparsed,
+            "last_record": totals.last_record.to_string(),
+            "log": sight,
+            "wakes": if self.ears.is_awake() { "inotify" } else { "polling" },
+            "journal_starts": self.ears.journal_starts(),
             "senders": self.core.engine.ledger().senders().count(),
             "open_messages": self.core.engine.correlator().open_messages().count(),
             "queue": self.queue,
             "metrics": self.metrics.snapshot(),
         });
-        self.core.store.report(clock::now(), &record)
+        self.core.store.report(now, &record)
     }
 }
 
-fn feed(core: &mut Core, seen: &mut Seen, metrics: &Metrics, reader: &mut Reader, line: &[u8]) {
-    seen.lines += 1;
-    match reader.read(line) {
-        Reading::Record(record) => {
-            seen.records += 1;
-            seen.last_record = record.at;
-            metrics.count(Counter::LinesUsed);
-            core.feed(
-                record.at,
-                Input::Record {
-                    record: &record,
-                    line,
-                },
-            );
-        }
-        Reading::Foreign => metrics.count(Counter::LinesForeign),
-        Reading::Unparsed(_) => {
-            seen.unparsed += 1;
-            metrics.count(Counter::LinesUnparsed);
-        }
+fn gate(name: &str, value: serde_json::Value, changed: Timestamp) -> Gate {
+    Gate {
+        name: name.to_owned(),
+        value,
+        changed,
     }
 }
 
-/// The log files of the configuration, each from where it was left. A first start begins with what is written from now
-/// on: what an old log says of last week's thief must not hold anybody today.
-fn files(config: &Config, cursors: &[Cursor]) -> Vec<(PathBuf, Option<tail::Cursor>)> {
-    let paths = config.sources.iter().filter_map(|source| match source {
-        Source::File(path) => Some(path),
-        Source::Journal => None,
-    });
-    paths
-        .map(|path| {
-            let name = path.display().to_string();
-            let saved = cursors.iter().find(|cursor| cursor.source == name);
-            (
-                path.clone(),
-                saved.and_then(|cursor| postcard::from_bytes(&cursor.position).ok()),
-            )
-        })
-        .collect()
+/// What was on record of the daemon's own sight.
+fn sight(config: &Config, store: &Store, now: Timestamp) -> Result<Sight, store::Error> {
+    let saved = |name| Ok(store.gate(name)?.map(|gate| gate.value));
+    // Of another version: counting begins anew.
+    let totals = saved(READING)?.and_then(|value| serde_json::from_value(value).ok());
+    let on = saved(ALARMS)?.and_then(|value| serde_json::from_value(value).ok());
+    Ok(Sight::new(
+        config.alarm_after,
+        totals,
+        on.unwrap_or_default(),
+        now,
+    ))
 }
 
-fn journal(config: &Config, cursors: &[Cursor]) -> Option<Journal> {
-    config.sources.contains(&Source::Journal).then(|| {
-        let saved = cursors.iter().find(|cursor| cursor.source == JOURNAL);
-        let after = saved.map(|cursor| String::from_utf8_lossy(&cursor.position).into_owned());
-        Journal::new(journal::Options::default(), after)
-    })
+/// `queue_directory` of the instance.
+fn queue_directory(config_directory: &Path) -> PathBuf {
+    let named = postconf(config_directory, &["queue_directory"])
+        .ok()
+        .and_then(|settings| settings.into_iter().next());
+    named.map_or_else(
+        || PathBuf::from("/var/spool/postfix"),
+        |(_, path)| path.into(),
+    )
 }

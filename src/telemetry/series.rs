@@ -75,6 +75,15 @@ families! {
         "postwarden_log_lost_bytes_total" "Log bytes that were gone before they could be read." {
             LogLostBytes ""
         }
+        "postwarden_log_events_total" "What happened to the log files." {
+            LogRotations "event=\"rotation\""
+            LogTruncations "event=\"truncation\""
+            LogLostFiles "event=\"lost_file\""
+            LogGaps "event=\"gap\""
+            LogOverlong "event=\"overlong_line\""
+            LogReadErrors "event=\"read_error\""
+            LogJournalStarts "event=\"journal_start\""
+        }
         "postwarden_remote_replies_total" "Answers of remote sides, by what they meant." {
             RepliesAccepted "class=\"accepted\""
             RepliesDeferred "class=\"deferred\""
@@ -175,8 +184,21 @@ families! {
         "postwarden_log_lag_seconds" "Age of the newest line read, when it was read." {
             LogLagSeconds ""
         }
-        "postwarden_log_silent_seconds" "Since when the log says nothing." {
+        "postwarden_log_silent_seconds" "Since the last line of Postfix was read." {
             LogSilentSeconds ""
+        }
+        "postwarden_log_lag_bytes" "Bytes of the logs that are there and not read yet." {
+            LogLagBytes ""
+        }
+        "postwarden_log_unparsed_ratio" "Share of Postfix's lines that were not understood, of the last five to ten minutes." {
+            LogUnparsedRatio ""
+        }
+        "postwarden_alarm" "1 while the alarm is on." {
+            AlarmSilent "alarm=\"silent\""
+            AlarmUnreadable "alarm=\"unreadable\""
+            AlarmUnparsed "alarm=\"unparsed\""
+            AlarmBehind "alarm=\"behind\""
+            AlarmLost "alarm=\"lost\""
         }
         "postwarden_queue_messages" "Queue files, by queue." {
             QueueMaildrop "queue=\"maildrop\""

@@ -13,6 +13,7 @@
 mod archives;
 mod attack;
 mod learn;
+mod logs;
 mod orders;
 mod scene;
 mod servers;
