@@ -1,8 +1,10 @@
 //! `make bench`: how long the whole program takes on a log of its own making, as ratios to other programs in the same run.
 //!
-//! Two million lines and more, 20,000 senders. `replay` is timed as a whole process against
+//! Three million lines, 20,000 senders. `replay` is timed as a whole process against
 //! `LC_ALL=C grep -c status= FILE | cat` on the same file in the page cache, best of three each; peak memory is read
-//! from the kernel (`VmHWM`). Nothing here judges: it prints.
+//! from the kernel (`VmHWM`). The stages are timed in one thread, in turn on the same pieces of the log, by the time that
+//! the thread had on the processor. The spool is 100,000 files in a directory of its own, against `find`. Nothing here judges: it
+//! prints. `POSTWARDEN_BENCH_MESSAGES` makes the log shorter or longer.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,61 +21,222 @@
 
 use std::{
     fs::File,
+    hint::black_box,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-const MESSAGES: u64 = 360_000;
+use postwarden::{
+    classify::Classifier,
+    correlate,
+    engine::{Batch, Engine, Input, Setup, docket::Brake},
+    ledger,
+    policy::{Mode, Policies},
+    postfix::{
+        log_record::{Reader, Reading},
+        queue_list::Queue,
+    },
+    source::{
+        history::History,
+        spool::{Heads, Spool},
+    },
+    time::{Timestamp, Zone},
+};
+
+const MESSAGES: u64 = 580_000;
 const SENDERS: u64 = 20_000;
+/// Senders and messages of the second log, which shows memory only.
+const MANY: u64 = 100_000;
+const OF_MANY: u64 = 250_000;
+const FILES: usize = 100_000;
 
 fn main() {
-    let lines: u64 = std::env::var("POSTWARDEN_BENCH_MESSAGES")
+    let messages: u64 = std::env::var("POSTWARDEN_BENCH_MESSAGES")
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(MESSAGES);
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let log = directory.join("bench.log");
-    let written = generate(&log, lines);
+    let written = generate(&log, messages, SENDERS);
     println!(
         "log: {written} lines, {} MiB, {SENDERS} senders",
         log.metadata().unwrap().len() >> 20
     );
+    programs(&directory, &log, written);
+    stages(&log);
+    let many = directory.join("many.log");
+    generate(&many, OF_MANY, MANY);
+    let (_, peak) = watched(&mut postwarden("replay", &directory, &many));
+    println!("memory: {MANY} senders, peak {} MiB", peak >> 10);
+    spool(&directory.join("spool"));
+    std::fs::remove_file(many).unwrap();
+    std::fs::remove_file(log).unwrap();
+}
+
+/// Whole programs on the whole log.
+fn programs(directory: &Path, log: &Path, lines: u64) {
     let grep = best(3, || {
         let script = "LC_ALL=C grep -c status= \"$1\" | cat";
-        run(Command::new("sh").args(["-c", script, "sh"]).arg(&log))
+        run(Command::new("sh").args(["-c", script, "sh"]).arg(log))
     });
-    let config = directory.join("bench.toml");
-    std::fs::write(
-        &config,
-        format!("[state]\ndirectory = \"{}\"\n", directory.display()),
-    )
-    .unwrap();
-    let binary = env!("CARGO_BIN_EXE_postwarden");
+    println!("grep: {:.2} million lines a second", rate(lines, grep));
     for verb in ["records", "replay"] {
         let mut peak = 0;
         let time = best(3, || {
-            let mut command = Command::new(binary);
-            command
-                .args([verb, "--tz", "UTC"])
-                .arg(&log)
-                .arg("-c")
-                .arg(&config);
-            if verb == "replay" {
-                command.arg("--json");
-            }
-            let (time, memory) = watched(&mut command);
+            let (time, memory) = watched(&mut postwarden(verb, directory, log));
             peak = peak.max(memory);
             time
         });
         println!(
             "{verb}: {:.1} times grep -c, {:.2} million lines a second, peak {} MiB",
             time.as_secs_f64() / grep.as_secs_f64(),
-            written as f64 / time.as_secs_f64() / 1e6,
+            rate(lines, time),
             peak >> 10
         );
     }
+}
+
+fn rate(lines: u64, time: Duration) -> f64 {
+    lines as f64 / time.as_secs_f64() / 1e6
+}
+
+fn postwarden(verb: &str, directory: &Path, log: &Path) -> Command {
+    let config = directory.join("bench.toml");
+    let text = format!("[state]\ndirectory = \"{}\"\n", directory.display());
+    std::fs::write(&config, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postwarden"));
+    command
+        .args([verb, "--tz", "UTC"])
+        .arg(log)
+        .arg("-c")
+        .arg(&config);
+    if verb == "replay" {
+        command.arg("--json");
+    }
+    command
+}
+
+/// What each stage adds to a line, as ratios to parsing it.
+fn stages(log: &Path) {
+    let now = Timestamp::from_seconds(1_800_000_000);
+    let mut history = History::open(&[log.to_owned()], &Zone::utc(), now).unwrap();
+    let mut readers = [(), ()].map(|()| Reader::new(Zone::utc(), now));
+    let mut counting = engine(Policies::parse(&[]).unwrap());
+    let mut judging = engine(Policies::shipped());
+    let mut clerk = judging.clerk();
+    let (mut batch, mut piece) = (Batch::default(), Vec::new());
+    let (mut lines, mut spent) = (0_u64, [0.0; 4]);
+    while history.next_lines(&mut piece, 1 << 18).unwrap().is_some() {
+        let mut start = busy();
+        let mut lap = |stage: usize| {
+            let end = busy();
+            spent[stage] += end - start;
+            start = end;
+        };
+        for line in piece.split_inclusive(|c| *c == b'\n') {
+            lines += 1;
+            black_box(readers[0].read(line));
+        }
+        lap(0);
+        for line in piece.split_inclusive(|c| *c == b'\n') {
+            if let Reading::Record(record) = readers[1].read(line) {
+                clerk.record(&record, line, &mut |told| batch.push(record.at, &told));
+            }
+        }
+        lap(1);
+        judge(&mut counting, &batch);
+        lap(2);
+        judge(&mut judging, &batch);
+        lap(3);
+        batch.clear();
+    }
+    let [parsed, joined, counted, judged] = spent;
+    let answers = judging.attempts();
+    println!(
+        "parse: {:.2} million lines a second",
+        lines as f64 / parsed / 1e6
+    );
+    println!("a line costs, in times its parse:");
+    println!("  join and classify {:.2}", (joined - parsed) / parsed);
+    println!("  ledger            {:.2}", counted / parsed);
+    println!("  evaluation        {:.2}", (judged - counted) / parsed);
+    println!(
+        "a delivery record costs {:.1} times its parse, all that its message needs included",
+        (joined - parsed + judged) / answers as f64 / (parsed / lines as f64)
+    );
+}
+
+fn engine(policies: Policies) -> Engine {
+    Engine::new(Setup {
+        mode: Mode::Enforce,
+        policies,
+        classifier: Classifier::shipped().unwrap(),
+        ledger: ledger::Setup {
+            persistent: false,
+            ..ledger::Setup::default()
+        },
+        correlate: correlate::Limits::default(),
+        brake: Brake::default(),
+    })
+}
+
+fn judge(engine: &mut Engine, batch: &Batch) {
+    for (now, told) in batch.iter() {
+        engine.feed(now, Input::Told(&told));
+        while let Some(effect) = engine.next_effect() {
+            black_box(effect);
+        }
+    }
+}
+
+/// Seconds this thread was running (schedstat).
+fn busy() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let running = text.split(' ').next().unwrap();
+    running.parse::<f64>().unwrap() / 1e9
+}
+
+/// A queue of many files: walked by name, and what is new in it read once.
+fn spool(directory: &Path) {
+    let add = |from: usize, to: usize| {
+        for n in from..to {
+            let name = format!("{:05X}{n:06X}", n * 7919 % 0xF_FFFF);
+            let hashed = directory.join("deferred").join(&name[..1]);
+            std::fs::create_dir_all(&hashed).unwrap();
+            std::fs::write(hashed.join(name), b"").unwrap();
+        }
+    };
+    if directory.exists() {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+    add(0, FILES);
+    let spool = Spool::new(directory);
+    let find = best(5, || {
+        run(Command::new("find").arg(directory).args(["-type", "f"]))
+    });
+    let walk = best(5, || {
+        let start = Instant::now();
+        assert_eq!(spool.walk(&[Queue::Deferred]).len(), FILES);
+        start.elapsed()
+    });
+    let mut heads = Heads::default();
+    let mut reads = [0, 0];
+    for (count, more) in reads.iter_mut().zip([0, 1000]) {
+        add(FILES, FILES + more);
+        heads.of(&spool.walk(&[Queue::Deferred]), |_| {
+            *count += 1;
+            Some(())
+        });
+    }
+    println!(
+        "spool: {FILES} files walked in {:.2} times find; heads read: {}, then {} for 1000 more",
+        walk.as_secs_f64() / find.as_secs_f64(),
+        reads[0],
+        reads[1],
+    );
+    std::fs::remove_dir_all(directory).unwrap();
 }
 
 fn best(times: u32, mut once: impl FnMut() -> Duration) -> Duration {
@@ -108,14 +271,14 @@ fn watched(command: &mut Command) -> (Duration, u64) {
 }
 
 /// Ordinary traffic: one to three recipients, a few refusals, greylisting, requeues of short IDs. Deterministic.
-fn generate(path: &Path, messages: u64) -> u64 {
+fn generate(path: &Path, messages: u64, senders: u64) -> u64 {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path).unwrap());
     let mut random = Random(42);
     let mut lines = 0;
     let mut clock = 1_780_000_000_000_000_u64;
     for n in 0..messages {
         clock += random.below(1_500_000);
-        let sender = random.below(SENDERS);
+        let sender = random.below(senders);
         let queue_id = format!("{:05X}{:X}", clock % 1_000_000, 0x20000 + n % 8192);
         let recipients = 1 + random.below(10) / 8;
         let mut line = |after: u64, tag: &str, text: std::fmt::Arguments<'_>| {

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod digest;
 pub mod explain;
 pub mod export;
+pub mod facts;
 pub mod holder;
 pub mod incidents;
 pub mod learn;

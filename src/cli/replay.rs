@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     cli::{
         Context, Exit, Failure,
-        archives::each_line,
+        facts::{Read, each_batch},
         records::zone,
         table::plain,
         wording::{moment, verdict_json},
@@ -18,11 +18,10 @@ use crate::{
     config::{self, Need},
     daemon::{self, clock},
     engine::{
-        Engine, Input,
+        Batch, Engine, Input,
         effect::{Effect, VerdictChange},
     },
     policy::{Mode, Verdict},
-    postfix::log_record::{Reader, Reading},
     time::Timestamp,
 };
 
@@ -63,12 +62,14 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         engine: Engine::new(setup),
         out,
         json: args.json,
-        sum: Sum::default(),
+        incidents: 0,
     };
-    each_line(&args.logs, &zone, |reader, line| replay.line(reader, line))?;
-    let last = replay.sum.last;
-    replay.finish(last)?;
-    replay.summary(start.elapsed().as_micros())?;
+    let clerk = replay.engine.clerk();
+    let read = each_batch(&args.logs, &zone, clerk, |batch| replay.hear(batch))?;
+    if let Some(end) = read.end() {
+        replay.feed(end, Input::Tick)?;
+    }
+    replay.summary(&read, start.elapsed().as_micros())?;
     Ok(Exit::Ok)
 }
 
@@ -76,60 +77,27 @@ struct Replay<'o> {
     engine: Engine,
     out: &'o mut dyn Write,
     json: bool,
-    sum: Sum,
-}
-
-#[derive(Debug, Default)]
-struct Sum {
-    lines: u64,
-    unparsed: u64,
-    records: u64,
     incidents: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
 }
 
 impl Replay<'_> {
-    fn line(&mut self, reader: &mut Reader, line: &[u8]) -> std::io::Result<()> {
-        self.sum.lines += 1;
-        match reader.read(line) {
-            Reading::Record(record) => {
-                self.sum.records += 1;
-                self.sum.first.get_or_insert(record.at);
-                self.sum.last = self.sum.last.max(Some(record.at));
-                self.feed(
-                    record.at,
-                    Input::Record {
-                        record: &record,
-                        line,
-                    },
-                )?;
-            }
-            Reading::Unparsed(_) => self.sum.unparsed += 1,
-            Reading::Foreign => {}
+    fn hear(&mut self, batch: &Batch) -> std::io::Result<()> {
+        for (at, told) in batch.iter() {
+            self.feed(at, Input::Told(&told))?;
         }
         Ok(())
     }
 
     fn feed(&mut self, at: Timestamp, input: Input<'_>) -> std::io::Result<()> {
-        while let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= at) {
-            self.engine.feed(deadline, Input::Tick);
-        }
         self.engine.feed(at, input);
         while let Some(effect) = self.engine.next_effect() {
             if let Effect::Verdict(change) = effect {
-                self.sum.incidents +=
+                self.incidents +=
                     u64::from(change.incident.is_some() && change.verdict == Verdict::Hold);
                 self.verdict(&change)?;
             }
         }
         Ok(())
-    }
-
-    /// What waited for a line that did not come is told at the end.
-    fn finish(&mut self, last: Option<Timestamp>) -> std::io::Result<()> {
-        let Some(last) = last else { return Ok(()) };
-        self.feed(last + std::time::Duration::from_secs(60), Input::Tick)
     }
 
     fn verdict(&mut self, change: &VerdictChange) -> std::io::Result<()> {
@@ -162,17 +130,17 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn summary(&mut self, elapsed_us: u128) -> std::io::Result<()> {
+    fn summary(&mut self, read: &Read, elapsed_us: u128) -> std::io::Result<()> {
         let attempts = self.engine.attempts();
         let senders = self.engine.ledger().senders().count();
-        let Sum {
+        let incidents = self.incidents;
+        let Read {
             lines,
             unparsed,
             records,
-            incidents,
             first,
             last,
-        } = &self.sum;
+        } = read;
         if self.json {
             let summary = json!({
                 "type": "summary",

@@ -76,6 +76,12 @@ impl Correlator {
         }
     }
 
+    /// One of the same limits that knows no message.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::new(self.limits.clone())
+    }
+
     /// Takes the next record and tells what follows from it, and from the time having come to its stamp.
     pub fn feed(&mut self, record: &Record<'_>, out: Out<'_>) {
         self.tick(record.at, out);

@@ -85,10 +85,11 @@ impl Correlator {
             }
         }
         self.birth_line_came(slot, out);
-        if let Some(hold) = self
-            .intake
-            .take(session(record))
-            .filter(|hold| hold.client == client.address)
+        if !self.intake.is_empty()
+            && let Some(hold) = self
+                .intake
+                .take(session(record))
+                .filter(|hold| hold.client == client.address)
         {
             self.put_on_hold(slot, record, hold.sender.as_deref(), out);
         }

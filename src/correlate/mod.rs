@@ -89,6 +89,33 @@ pub struct Origin {
     pub service: Box<str>,
 }
 
+/// The part of an [`Origin`] that says who is answerable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Party<'a> {
+    /// How the message came in.
+    pub entry: Entry,
+    /// SASL login, exactly as logged.
+    pub login: Option<&'a str>,
+    /// Envelope sender; empty for the null sender.
+    pub sender: Option<&'a str>,
+    /// Client address.
+    pub client_address: Option<IpAddr>,
+    /// Local user of sendmail(1).
+    pub uid: Option<u32>,
+}
+
+impl<'a> From<&'a Origin> for Party<'a> {
+    fn from(origin: &'a Origin) -> Self {
+        Self {
+            entry: origin.entry,
+            login: origin.login.as_deref(),
+            sender: origin.sender.as_deref(),
+            client_address: origin.client_address,
+            uid: origin.uid,
+        }
+    }
+}
+
 /// One recipient's delivery attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt<'a> {

@@ -105,11 +105,8 @@ impl Core {
         Ok((core, restored.cursors))
     }
 
-    /// Feeds one input, and before it the ticks that were due by then.
+    /// Feeds one input.
     pub fn feed(&mut self, now: Timestamp, input: Input<'_>) {
-        while let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
-            self.engine.feed(deadline, Input::Tick);
-        }
         self.engine.feed(now, input);
     }
 

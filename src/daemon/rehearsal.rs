@@ -54,11 +54,9 @@ impl Rehearsal {
         input: Input<'_>,
         told: &mut dyn FnMut(&Engine, &VerdictChange) -> Result<(), E>,
     ) -> Result<(), E> {
-        while let Some(due) = self.next_due(engine, at) {
-            match due {
-                Due::Tick(at) => engine.feed(at, Input::Tick),
-                Due::Review(at, incident) => clean(engine, at, incident),
-            }
+        while let Some((due, incident)) = self.due.front().copied().filter(|(due, _)| *due <= at) {
+            self.due.pop_front();
+            clean(engine, due, incident);
         }
         engine.feed(at, input);
         while let Some(effect) = engine.next_effect() {
@@ -69,19 +67,6 @@ impl Rehearsal {
             }
         }
         Ok(())
-    }
-
-    fn next_due(&mut self, engine: &Engine, by: Timestamp) -> Option<Due> {
-        let tick = engine.deadline().filter(|at| *at <= by);
-        let review = self.due.front().copied().filter(|(at, _)| *at <= by);
-        match (tick, review) {
-            (Some(tick), Some((at, _))) if tick < at => Some(Due::Tick(tick)),
-            (_, Some((at, incident))) => {
-                self.due.pop_front();
-                Some(Due::Review(at, incident))
-            }
-            (tick, None) => tick.map(Due::Tick),
-        }
     }
 
     /// Takes note of a new incident; false for the reviewer's own first step.
@@ -100,11 +85,6 @@ impl Rehearsal {
         }
         true
     }
-}
-
-enum Due {
-    Tick(Timestamp),
-    Review(Timestamp, u64),
 }
 
 /// The account was compromised, and is its owner's again.

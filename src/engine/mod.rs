@@ -3,7 +3,6 @@
 //!
 //! ```text
 //! loop {
-//!     while engine.deadline() <= time of the next input { engine.feed(deadline, Input::Tick) }
 //!     engine.feed(time of the input, input)
 //!     while let Some(effect) = engine.next_effect() { write it down, then carry it out }
 //!     publish engine.view()
@@ -14,6 +13,8 @@
 //! sender's record says is judged by `policy`; what follows from a verdict (an incident, the brake, what lookups may
 //! see) is kept in the [`docket`].
 
+mod batch;
+mod clerk;
 pub mod docket;
 pub mod effect;
 pub mod incident;
@@ -23,11 +24,13 @@ pub mod view;
 
 use std::sync::Arc;
 
+pub use batch::Batch;
+pub use clerk::{Clerk, Told};
 pub use snapshot::{Checkpoint, RestoreError};
 
 use crate::{
-    classify::{BounceClass, Classifier, Question},
-    correlate::{self, Attempt, Correlator, Fact, MessageKey},
+    classify::Classifier,
+    correlate::{self, Correlator, MessageKey},
     engine::{
         docket::{Brake, Docket, Signs},
         effect::Effect,
@@ -35,7 +38,7 @@ use crate::{
         lines::Lines,
         view::View,
     },
-    ledger::{self, Closing, Ledger, SenderId, SenderIndex},
+    ledger::{self, Answer, Closing, Ledger, SenderId, SenderIndex},
     policy::{Explanation, Mode, Policies, Verdict},
     postfix::record::{Record, Status},
     time::Timestamp,
@@ -69,6 +72,8 @@ pub enum Input<'a> {
         /// The line, as its bytes stand in the log.
         line: &'a [u8],
     },
+    /// What a clerk on another core told; see [`Engine::clerk`].
+    Told(&'a Told<'a>),
     /// What a queue file told about a message whose origin the log did not bring.
     QueueFile(correlate::Found<'a>),
     /// What a person decided.
@@ -122,8 +127,7 @@ pub enum OrderVerb {
 /// The brain.
 #[derive(Debug)]
 pub struct Engine {
-    correlator: Correlator,
-    classifier: Classifier,
+    clerk: Clerk,
     policies: Policies,
     ledger: Ledger,
     docket: Docket,
@@ -139,8 +143,11 @@ impl Engine {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         Self {
-            correlator: Correlator::new(setup.correlate),
-            classifier: setup.classifier,
+            clerk: Clerk::new(
+                Correlator::new(setup.correlate),
+                setup.classifier,
+                &setup.ledger.key,
+            ),
             policies: setup.policies,
             ledger: Ledger::new(setup.ledger),
             docket: Docket::new(setup.mode, setup.brake),
@@ -150,20 +157,38 @@ impl Engine {
         }
     }
 
-    /// Takes one input. `now` is event time: a record's own stamp, the clock's time for the rest.
+    /// A clerk that reads a log on another core: what it tells comes back as [`Input::Told`], instead of records.
+    #[must_use]
+    pub fn clerk(&self) -> Clerk {
+        self.clerk.another()
+    }
+
+    /// Takes one input. `now` is event time: a record's own stamp, the clock's time for the rest. What was to be looked at
+    /// again by then is looked at first, each at its own time.
     pub fn feed(&mut self, now: Timestamp, input: Input<'_>) {
+        self.review(now);
         match input {
-            Input::Record { record, line } => self.record(record, line),
+            Input::Record { record, line } => {
+                let (clerk, mut court) = Court::of(self);
+                clerk.record(record, line, &mut |told| court.weigh(&told));
+            }
+            Input::Told(told) => Court::of(self).1.weigh(told),
             Input::QueueFile(found) => {
-                let (correlator, mut court) = Court::of(self, found.queue_id, b"");
-                correlator.adopt(found, &mut |fact| court.weigh(&fact));
+                let (clerk, mut court) = Court::of(self);
+                clerk.adopt(found, &mut |told| court.weigh(&told));
             }
             Input::Operator(order) => self.order(now, &order),
             Input::Published { incident, digests } => self.docket.publish(incident, digests),
             Input::Retracted { incident } => self.docket.retract(incident),
-            Input::Tick => self.tick(now),
+            Input::Tick => {
+                let (clerk, mut court) = Court::of(self);
+                clerk.tick(now, &mut |told| court.weigh(&told));
+            }
         }
-        self.review(now);
+        for storm in self.ledger.take_storms() {
+            let text = self.ledger.storm_text(&storm);
+            self.docket.weather(storm.at, text, storm.began);
+        }
     }
 
     /// Whether there is something for the shell to do.
@@ -189,7 +214,7 @@ impl Engine {
         self.docket.next_effect()
     }
 
-    /// When a verdict may change without any input; feed `Tick` then.
+    /// When a verdict may change without any input; feed `Tick` then, unless another input comes first.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         self.docket.deadline()
@@ -229,7 +254,7 @@ impl Engine {
     /// The correlator, to read.
     #[must_use]
     pub const fn correlator(&self) -> &Correlator {
-        &self.correlator
+        &self.clerk.correlator
     }
 
     /// The docket, to read.
@@ -241,7 +266,8 @@ impl Engine {
     /// Queue IDs of a sender's messages that are in the queue and not on hold, as far as the log and the queue files told.
     #[must_use]
     pub fn queued(&self, sender_id: &SenderId) -> Vec<String> {
-        self.correlator
+        self.clerk
+            .correlator
             .open_messages()
             .filter(|message| !message.held && self.sender_of(message.message) == Some(sender_id))
             .map(|message| message.queue_id.to_owned())
@@ -261,7 +287,7 @@ impl Engine {
         brake: Brake,
     ) {
         self.policies = policies;
-        self.classifier = classifier;
+        self.clerk.classifier = Arc::new(classifier);
         self.docket.reconfigure(mode, brake);
     }
 
@@ -269,17 +295,6 @@ impl Engine {
     /// senders stays.
     pub fn acquit_all(&mut self) {
         self.docket.acquit_all();
-    }
-
-    fn record(&mut self, record: &Record<'_>, line: &[u8]) {
-        let (correlator, mut court) = Court::of(self, record.queue_id.unwrap_or_default(), line);
-        correlator.feed(record, &mut |fact| court.weigh(&fact));
-    }
-
-    /// Facts that waited for their origin's line are told; the log has reached `now`.
-    fn tick(&mut self, now: Timestamp) {
-        let (correlator, mut court) = Court::of(self, "", b"");
-        correlator.tick(now, &mut |fact| court.weigh(&fact));
     }
 
     fn order(&mut self, now: Timestamp, order: &Order) {
@@ -319,38 +334,24 @@ impl Engine {
                 self.docket.forget(&sender_id);
                 continue;
             };
-            let (_, mut court) = Court::of(self, "", b"");
-            court.judge(at, sender);
-        }
-        for storm in self.ledger.take_storms() {
-            let text = self.ledger.storm_text(&storm);
-            self.docket.weather(storm.at, text, storm.began);
+            Court::of(self).1.judge(at, sender);
         }
     }
 }
 
-/// The parts of the engine that weigh facts while the correlator tells them.
+/// The parts of the engine that weigh facts while the clerk tells them.
 struct Court<'e> {
-    classifier: &'e Classifier,
     policies: &'e Policies,
     ledger: &'e mut Ledger,
     docket: &'e mut Docket,
     lines: &'e mut Lines,
-    /// The queue ID of the record that told the fact.
-    queue_id: &'e str,
-    line: &'e [u8],
     attempts: &'e mut u64,
 }
 
 impl<'e> Court<'e> {
-    const fn of(
-        engine: &'e mut Engine,
-        queue_id: &'e str,
-        line: &'e [u8],
-    ) -> (&'e mut Correlator, Self) {
+    const fn of(engine: &'e mut Engine) -> (&'e mut Clerk, Self) {
         let Engine {
-            correlator,
-            classifier,
+            clerk,
             policies,
             ledger,
             docket,
@@ -359,86 +360,67 @@ impl<'e> Court<'e> {
             ..
         } = engine;
         (
-            correlator,
+            clerk,
             Self {
-                classifier,
                 policies,
                 ledger,
                 docket,
                 lines,
-                queue_id,
-                line,
                 attempts,
             },
         )
     }
 
-    fn weigh(&mut self, fact: &Fact<'_>) {
-        match fact {
-            Fact::Submission {
+    fn weigh(&mut self, told: &Told<'_>) {
+        match *told {
+            Told::Submission {
                 message,
                 queue_id,
                 at,
-                origin,
+                party,
                 recipients,
                 size,
             } => {
-                let Some(sender) =
-                    self.ledger
-                        .submission(*at, *message, origin, *recipients, *size)
+                let Some(sender) = self.ledger.submission(at, message, party, recipients, size)
                 else {
                     return;
                 };
                 if let Some(sender_id) = self.ledger.sender_id(sender) {
                     self.docket.submitted(sender_id, queue_id);
                 }
-                self.judge(*at, sender);
+                self.judge(at, sender);
             }
-            Fact::Attempt(attempt) => self.attempt(attempt),
-            Fact::End { message, at } => {
-                self.ledger.end(*at, *message);
+            Told::Answer { answer, line } => self.answer(&answer, line),
+            Told::End { message, at } => {
+                self.ledger.end(at, message);
             }
-            Fact::Held { message, at } => {
-                let sender = self.ledger.sender_of(*message);
+            Told::Held {
+                message,
+                queue_id,
+                at,
+            } => {
+                let sender = self.ledger.sender_of(message);
                 if let Some(sender_id) = sender.and_then(|sender| self.ledger.sender_id(sender)) {
-                    self.docket.held(sender_id, self.queue_id, *at);
+                    self.docket.held(sender_id, queue_id, at);
                 }
             }
-            Fact::Released { .. } => {}
         }
     }
 
-    fn attempt(&mut self, attempt: &Attempt<'_>) {
-        *self.attempts += u64::from(attempt.remote);
-        let class = self.class(attempt);
-        let Some(sender) = self.ledger.attempt(attempt, class) else {
+    fn answer(&mut self, answer: &Answer<'_>, line: &[u8]) {
+        *self.attempts += 1;
+        let Some(sender) = self.ledger.answer(answer) else {
             return;
         };
         let Some(sender_id) = self.ledger.sender_id(sender) else {
             return;
         };
-        if class.is_some() {
-            self.lines.keep(sender_id, self.line);
-        } else if attempt.remote && attempt.status == Status::Sent {
-            self.docket.accepted(sender_id, attempt.at);
+        if answer.class.is_some() {
+            self.lines.keep(sender_id, line);
+        } else if answer.status == Status::Sent {
+            self.docket.accepted(sender_id, answer.at);
         }
-        self.judge(attempt.at, sender);
-    }
-
-    /// `None`: accepted.
-    fn class(&self, attempt: &Attempt<'_>) -> Option<BounceClass> {
-        if matches!(attempt.status, Status::Sent | Status::Deliverable) {
-            return None;
-        }
-        let question = Question {
-            dsn: attempt.dsn,
-            reply: attempt.reply,
-            text: attempt.text,
-            stage: attempt.stage,
-            relay: attempt.relay.map(|relay| relay.host),
-            cut: false,
-        };
-        Some(self.classifier.classify(&question).class)
+        self.judge(answer.at, sender);
     }
 
     fn judge(&mut self, at: Timestamp, sender: SenderIndex) {

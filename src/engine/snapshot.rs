@@ -3,7 +3,7 @@
 use crate::{
     correlate::Correlator,
     engine::{
-        Engine, Setup,
+        Clerk, Engine, Setup,
         docket::{Docket, Kept},
         incident::Incident,
         lines::Lines,
@@ -44,6 +44,7 @@ impl Engine {
         let ledger = self.ledger.take_dirty();
         // Correlator and ledger each keep their own state of a message: even numbers and odd ones.
         let correlator = self
+            .clerk
             .correlator
             .take_dirty()
             .into_iter()
@@ -57,7 +58,7 @@ impl Engine {
             )
             .collect();
         let mut parts = ledger.parts;
-        parts.push((CORRELATOR.to_owned(), self.correlator.part()));
+        parts.push((CORRELATOR.to_owned(), self.clerk.correlator.part()));
         // Serialising into a growing buffer cannot fail for these types.
         parts.extend(
             postcard::to_allocvec(self.docket.kept())
@@ -126,12 +127,12 @@ impl Engine {
             names: saved.names,
             parts: saved.parts,
         };
+        let clerk = Clerk::new(correlator, setup.classifier, &setup.ledger.key);
         let (ledger, damaged) = Ledger::restore(setup.ledger, &dirty);
         let mut docket = Docket::new(setup.mode, setup.brake);
         docket.restore(kept, incidents);
         Ok(Self {
-            correlator,
-            classifier: setup.classifier,
+            clerk,
             policies: setup.policies,
             ledger,
             docket,

@@ -1,7 +1,7 @@
 //! Who is answerable for a message, as far as the log proves it.
 
 use crate::{
-    correlate::{Entry, Origin},
+    correlate::{Entry, Party},
     ledger::SenderId,
     mail::address,
 };
@@ -13,18 +13,16 @@ impl SenderId {
     /// only the envelope is known (the log began later), since an envelope sender alone proves nothing. The ledger
     /// may still put an envelope sender aside and answer with the client (see [`super::Ledger::answerable`]).
     #[must_use]
-    pub fn of(origin: &Origin) -> Option<Self> {
-        if matches!(
-            origin.entry,
-            Entry::Notification | Entry::Probe | Entry::Forwarded
-        ) {
-            return None;
-        }
-        if let Some(login) = origin.login.as_deref().filter(|login| !login.is_empty()) {
+    pub fn of<'a>(party: impl Into<Party<'a>>) -> Option<Self> {
+        let party = party.into();
+        if let Some(login) = login(party) {
             return Some(Self::Sasl(login.to_lowercase().into()));
         }
-        let client = Self::client(origin)?;
-        match origin.sender.as_deref() {
+        if is_nobodys(party.entry) {
+            return None;
+        }
+        let client = Self::client(party)?;
+        match party.sender {
             None | Some("") => Some(client),
             Some(sender) => Some(Self::From(address::fold(sender).into())),
         }
@@ -32,8 +30,9 @@ impl SenderId {
 
     /// Where mail without a login came from: the local user of sendmail(1), else the client address.
     #[must_use]
-    pub fn client(origin: &Origin) -> Option<Self> {
-        match (origin.entry, origin.uid, origin.client_address) {
+    pub fn client<'a>(party: impl Into<Party<'a>>) -> Option<Self> {
+        let party = party.into();
+        match (party.entry, party.uid, party.client_address) {
             (Entry::Pickup, Some(uid), _) => Some(Self::Uid(uid)),
             (_, _, Some(address)) => Some(Self::Ip(address.to_canonical())),
             (_, Some(uid), None) => Some(Self::Uid(uid)),
@@ -42,9 +41,21 @@ impl SenderId {
     }
 }
 
+/// The login that is answerable for a message, as logged.
+pub(super) fn login(party: Party<'_>) -> Option<&str> {
+    party
+        .login
+        .filter(|login| !login.is_empty() && !is_nobodys(party.entry))
+}
+
+const fn is_nobodys(entry: Entry) -> bool {
+    matches!(entry, Entry::Notification | Entry::Probe | Entry::Forwarded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::Origin;
 
     fn origin(login: &str, sender: &str, client: &str) -> Origin {
         Origin {

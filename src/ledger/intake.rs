@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use crate::{
-    correlate::{MessageKey, Origin},
+    correlate::{MessageKey, Party},
     ledger::{
         Ledger, SenderId, SenderIndex,
         clients::Answerable,
         group::Source,
+        identity,
         message::Message,
         network::{self, Place},
         saved,
@@ -18,18 +19,17 @@ use crate::{
 
 impl Ledger {
     /// A message came in and its origin is known. `None`: nobody's mail, or not evidence against anyone.
-    pub fn submission(
+    pub fn submission<'a>(
         &mut self,
         at: Timestamp,
         message: MessageKey,
-        origin: &Origin,
+        party: impl Into<Party<'a>>,
         recipients: u32,
         _size: u64,
     ) -> Option<SenderIndex> {
-        let id = self.answerable(at, origin)?;
-        self.note_client(at, origin);
-        let sender = self.entry(id, at);
-        let place = origin
+        let party = party.into();
+        let sender = self.entry_of(at, party)?;
+        let place = party
             .client_address
             .map(|address| self.setup.geo.place(address));
         let bin = self.hour_bin(at);
@@ -49,7 +49,7 @@ impl Ledger {
         let context = entry.context_mut(novel);
         context.fade(at);
         context.each(|counts| counts.taken += count);
-        let source = match (novel, origin.client_address, place) {
+        let source = match (novel, party.client_address, place) {
             (true, Some(address), Some(place)) => Some(source(address, place)),
             _ => None,
         };
@@ -67,20 +67,32 @@ impl Ledger {
         Some(sender)
     }
 
+    /// The entry of whoever is answerable. A login that wrote before, as most mail has one, is found without its name being
+    /// made.
+    fn entry_of(&mut self, at: Timestamp, party: Party<'_>) -> Option<SenderIndex> {
+        if let Some(found) = identity::login(party).and_then(|login| self.index.login(login)) {
+            return Some(found);
+        }
+        let id = self.answerable(at, party)?;
+        self.note_client(at, party);
+        Some(self.entry(id, at))
+    }
+
     /// The sender whose evidence a message is, and in whose case it is held: the login, else the envelope sender where
     /// that is a habit of its client, else the client. `None`: nobody's, or a client that is not trusted.
     #[must_use]
-    pub fn answerable(&self, at: Timestamp, origin: &Origin) -> Option<SenderId> {
-        let id = SenderId::of(origin)?;
+    pub fn answerable<'a>(&self, at: Timestamp, party: impl Into<Party<'a>>) -> Option<SenderId> {
+        let party = party.into();
+        let id = SenderId::of(party)?;
         let SenderId::From(sender) = &id else {
             let trusted = match &id {
-                SenderId::Ip(_) => self.trusts(origin.client_address),
+                SenderId::Ip(_) => self.trusts(party.client_address),
                 _ => true,
             };
             return trusted.then_some(id);
         };
-        let client = SenderId::client(origin)?;
-        if matches!(client, SenderId::Ip(_)) && !self.trusts(origin.client_address) {
+        let client = SenderId::client(party)?;
+        if matches!(client, SenderId::Ip(_)) && !self.trusts(party.client_address) {
             return None;
         }
         let (machine, clean) = self.client_of(&client, at);
@@ -105,16 +117,12 @@ impl Ledger {
     }
 
     /// Remembers which client brought which envelope sender.
-    fn note_client(&mut self, at: Timestamp, origin: &Origin) {
-        if origin
-            .login
-            .as_deref()
-            .is_some_and(|login| !login.is_empty())
-        {
+    fn note_client(&mut self, at: Timestamp, party: Party<'_>) {
+        if party.login.is_some_and(|login| !login.is_empty()) {
             return;
         }
         let (Some(SenderId::From(sender)), Some(client)) =
-            (SenderId::of(origin), SenderId::client(origin))
+            (SenderId::of(party), SenderId::client(party))
         else {
             return;
         };
@@ -135,7 +143,7 @@ impl Ledger {
 
     fn entry(&mut self, id: SenderId, at: Timestamp) -> SenderIndex {
         if let Some(sender) = self.index.get(&id) {
-            return *sender;
+            return sender;
         }
         let key = saved::key_of(&self.setup, &id);
         if let Some(sender) = self.keys.get(&key).copied() {
@@ -157,17 +165,18 @@ impl Ledger {
         self.messages.insert(key, message);
         self.changes.message(key);
         while self.messages.len() > self.setup.max_messages {
-            if let Some((oldest, _)) = self.messages.pop_first() {
-                self.changes.message(oldest);
-                self.forgotten += 1;
-            }
+            let Some(oldest) = self.messages.pop_oldest() else {
+                return;
+            };
+            self.changes.message(oldest);
+            self.forgotten += 1;
         }
     }
 
     /// The message left the queue.
     pub fn end(&mut self, _at: Timestamp, message: MessageKey) -> Option<SenderIndex> {
         self.changes.message(message);
-        let message = self.messages.remove(&message)?;
+        let message = self.messages.remove(message)?;
         let entry = self.sender_mut(message.sender)?;
         entry.queued = (entry.queued - f64::from(message.recipients)).max(0.0);
         Some(message.sender)

@@ -10,10 +10,12 @@ pub mod counters;
 pub mod evidence;
 pub mod group;
 mod identity;
+mod index;
 mod intake;
 mod message;
 pub mod neighbourhood;
 pub mod network;
+mod numbers;
 mod outcome;
 pub mod profile;
 pub mod saved;
@@ -21,17 +23,17 @@ pub mod sender;
 mod told;
 pub mod weather;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    net::IpAddr,
-};
+use std::{collections::HashMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::outcome::{AddressHash, Answer};
+
 use crate::{
-    correlate::MessageKey,
-    ledger::{group::Groups, message::Message, network::Geo, sender::Sender, weather::Weather},
+    ledger::{
+        group::Groups, index::Index, network::Geo, numbers::Messages, sender::Sender,
+        weather::Weather,
+    },
     time::{Timestamp, Zone},
 };
 
@@ -174,9 +176,9 @@ impl Row {
 pub struct Ledger {
     setup: Setup,
     senders: Vec<Sender>,
-    index: HashMap<SenderId, SenderIndex>,
+    index: Index,
     keys: HashMap<saved::Key, SenderIndex>,
-    messages: BTreeMap<MessageKey, Message>,
+    messages: Messages,
     weather: Weather,
     groups: Groups,
     clients: clients::Clients,
@@ -194,9 +196,9 @@ impl Ledger {
         Self {
             setup,
             senders: Vec::new(),
-            index: HashMap::new(),
+            index: Index::default(),
             keys: HashMap::new(),
-            messages: BTreeMap::new(),
+            messages: Messages::default(),
             weather: Weather::default(),
             groups: Groups::default(),
             clients: clients::Clients::default(),
@@ -212,8 +214,7 @@ impl Ledger {
     pub fn find(&self, id: &SenderId) -> Option<SenderIndex> {
         self.index
             .get(id)
-            .or_else(|| self.keys.get(&saved::key_of(&self.setup, id)))
-            .copied()
+            .or_else(|| self.keys.get(&saved::key_of(&self.setup, id)).copied())
     }
 
     /// Whose entry it is.
@@ -330,7 +331,7 @@ impl Ledger {
             .filter(|(_, message)| message.sender == sender)
         {
             message.forgiven = true;
-            self.changes.message(*key);
+            self.changes.message(key);
         }
         if how == Closing::Legitimate {
             self.groups.acquit(sender.0);

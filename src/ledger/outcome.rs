@@ -1,12 +1,15 @@
 //! Mail goes out: what remote sides answer, to whom it is put down, and what is taken back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     classify::BounceClass,
-    correlate::Attempt,
+    correlate::{Attempt, MessageKey},
     ledger::{
         Ledger, SenderIndex, counters::Picture, evidence, message::Waiting, sender::Refusal,
         weather::Storm,
@@ -15,6 +18,7 @@ use crate::{
     postfix::record::Status,
     time::Timestamp,
 };
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Numbers of mail operators: the registrable domain of the remote host, a few big ones mapped by hand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,6 +84,57 @@ fn operator_name(host: &str) -> String {
         .to_owned()
 }
 
+/// What a remote side said of one recipient: the part of an attempt that counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Answer<'a> {
+    /// The message.
+    pub message: MessageKey,
+    /// Event time.
+    pub at: Timestamp,
+    /// Who was asked: see [`AddressHash`].
+    pub recipient: u64,
+    /// Who answered: see [`Answer::host_of`].
+    pub host: &'a str,
+    /// Outcome.
+    pub status: Status,
+    /// Why; `None` where the remote side accepted.
+    pub class: Option<BounceClass>,
+}
+
+impl Answer<'_> {
+    /// The remote host of an attempt; where no conversation came about, the recipient's domain.
+    #[must_use]
+    pub fn host_of<'a>(attempt: &Attempt<'a>) -> Cow<'a, str> {
+        match attempt.relay {
+            Some(relay) => Cow::Borrowed(relay.host),
+            None => Cow::Owned(address::domain(attempt.recipient).unwrap_or_default()),
+        }
+    }
+}
+
+/// The keyed hash under which addresses are remembered, whatever their case.
+#[derive(Clone, Copy, Debug)]
+pub struct AddressHash(u64);
+
+impl AddressHash {
+    /// With the first bytes of the ledger's key.
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Self {
+        let seed = key.first_chunk::<8>();
+        Self(seed.map_or(0, |seed| u64::from_le_bytes(*seed)))
+    }
+
+    /// The hash of an address.
+    #[must_use]
+    pub fn of(self, address: &str) -> u64 {
+        if address.bytes().any(|c| c.is_ascii_uppercase()) {
+            xxh3_64_with_seed(address.to_ascii_lowercase().as_bytes(), self.0)
+        } else {
+            xxh3_64_with_seed(address.as_bytes(), self.0)
+        }
+    }
+}
+
 /// What is known of an answer besides its class.
 #[derive(Clone, Copy)]
 struct Facts {
@@ -109,29 +164,40 @@ impl Ledger {
         if !attempt.remote {
             return None;
         }
-        let at = attempt.at;
+        self.answer(&Answer {
+            message: attempt.message,
+            at: attempt.at,
+            recipient: self.hash(attempt.recipient),
+            host: &Answer::host_of(attempt),
+            status: attempt.status,
+            class,
+        })
+    }
+
+    /// What a remote side said. `None`: nobody's mail, or nothing new.
+    pub fn answer(&mut self, answer: &Answer<'_>) -> Option<SenderIndex> {
+        let at = answer.at;
         let (sender, novel, source) = {
             let message = self
                 .messages
-                .get(&attempt.message)
+                .get(answer.message)
                 .filter(|message| !message.forgiven)?;
             (message.sender, message.novel, message.source)
         };
-        let recipient = self.hash(attempt.recipient);
-        let temporary = matches!(attempt.status, Status::Deferred | Status::SoftBounce);
+        let temporary = matches!(answer.status, Status::Deferred | Status::SoftBounce);
         self.changes.sender(sender);
-        self.changes.message(attempt.message);
-        let waited = self.again(attempt, recipient, temporary, novel)?;
+        self.changes.message(answer.message);
+        let waited = self.again(answer, temporary, novel)?;
         let again = waited.is_some();
         let strangeness = match waited {
             Some(waited) => waited.strangeness,
-            None => self.sender_mut(sender)?.recipients.add(recipient),
+            None => self.sender_mut(sender)?.recipients.add(answer.recipient),
         };
         let facts = Facts {
             temporary,
             strangeness,
         };
-        let finding = self.weigh(attempt, class, sender, facts);
+        let finding = self.weigh(answer, sender, facts);
         let entry = self.sender_mut(sender)?;
         let context = entry.context_mut(novel);
         context.fade(at);
@@ -152,9 +218,9 @@ impl Ledger {
         if !novel && calm {
             self.witness(at, sender, &finding);
         }
-        if temporary && let Some(message) = self.messages.get_mut(&attempt.message) {
+        if temporary && let Some(message) = self.messages.get_mut(answer.message) {
             message.wait(Waiting {
-                recipient,
+                recipient: answer.recipient,
                 strangeness,
                 counted: counted.map(|(picture, weight)| (picture, weight, at)),
             });
@@ -182,44 +248,32 @@ impl Ledger {
     /// retry that is put off once more, which is no news.
     fn again(
         &mut self,
-        attempt: &Attempt<'_>,
-        recipient: u64,
+        answer: &Answer<'_>,
         temporary: bool,
         novel: bool,
     ) -> Option<Option<Waiting>> {
-        let message = self.messages.get_mut(&attempt.message)?;
-        if !message.waits(recipient) {
+        let message = self.messages.get_mut(answer.message)?;
+        if !message.waits(answer.recipient) {
             return Some(None);
         }
         if temporary {
             return None;
         }
-        let (sender, waited) = (message.sender, message.answer(recipient)?);
+        let (sender, waited) = (message.sender, message.answer(answer.recipient)?);
         if let Some((picture, weight, counted)) = waited.counted
             && let Some(entry) = self.sender_mut(sender)
         {
             let context = entry.context_mut(novel);
-            context.fade(attempt.at);
+            context.fade(answer.at);
             context.take_back(picture, weight, counted);
         }
         Some(Some(waited))
     }
 
-    fn weigh(
-        &mut self,
-        attempt: &Attempt<'_>,
-        class: Option<BounceClass>,
-        sender: SenderIndex,
-        facts: Facts,
-    ) -> Finding {
+    fn weigh(&mut self, answer: &Answer<'_>, sender: SenderIndex, facts: Facts) -> Finding {
+        let Answer { at, class, .. } = *answer;
         let known = self.operators.names.len();
-        let operator = match attempt.relay {
-            Some(relay) => self.operators.number(relay.host),
-            None => {
-                let domain = address::domain(attempt.recipient).unwrap_or_default();
-                self.operators.number(&domain)
-            }
-        };
+        let operator = self.operators.number(answer.host);
         self.changes.operators |= self.operators.names.len() > known;
         let found = class.and_then(|class| evidence::of(class, facts.temporary));
         let own = found.map_or(0.0, |(picture, weight)| {
@@ -229,11 +283,11 @@ impl Ledger {
                 Picture::Content | Picture::Rate => weight,
             };
             let unexplained =
-                class == Some(BounceClass::Policy) && self.weather.listed(attempt.at, sender.0);
+                class == Some(BounceClass::Policy) && self.weather.listed(at, sender.0);
             if unexplained {
                 return 0.0;
             }
-            weight * (1.0 - self.weather.common(attempt.at, sender.0, operator, picture))
+            weight * (1.0 - self.weather.common(at, sender.0, operator, picture))
         });
         Finding {
             operator,
@@ -276,12 +330,7 @@ impl Ledger {
 
     /// A keyed hash of an address.
     pub(super) fn hash(&self, address: &str) -> u64 {
-        let seed = self
-            .setup
-            .key
-            .first_chunk::<8>()
-            .map_or(0, |seed| u64::from_le_bytes(*seed));
-        xxhash_rust::xxh3::xxh3_64_with_seed(address.to_ascii_lowercase().as_bytes(), seed)
+        AddressHash::new(&self.setup.key).of(address)
     }
 
     /// The name of an operator, as alerts and explanations print it.

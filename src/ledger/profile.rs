@@ -31,9 +31,7 @@ impl Volume {
     pub fn add(&mut self, at: Timestamp, recipients: f64) {
         let seconds = at.seconds_since(self.at);
         if seconds > 0.0 {
-            for (sum, span) in self.now.iter_mut().zip(SPANS) {
-                *sum *= (-seconds / span).exp();
-            }
+            self.now = kept(self.now, seconds);
             self.at = at;
         }
         let more = [recipients, recipients, recipients, 1.0];
@@ -46,13 +44,21 @@ impl Volume {
     /// The sums faded to `at`.
     #[must_use]
     pub fn faded(&self, at: Timestamp) -> [f64; 4] {
-        let seconds = at.seconds_since(self.at).max(0.0);
-        let mut faded = self.now;
-        for (sum, span) in faded.iter_mut().zip(SPANS) {
-            *sum *= (-seconds / span).exp();
-        }
-        faded
+        kept(self.now, at.seconds_since(self.at).max(0.0))
     }
+}
+
+/// What is left of the sums after so many seconds.
+fn kept(sums: [f64; 4], seconds: f64) -> [f64; 4] {
+    let [ten_minutes, hour, day, messages] = sums;
+    let [span, of_hour, of_day, _] = SPANS;
+    let keep = (-seconds / span).exp();
+    [
+        ten_minutes * keep,
+        hour * (-seconds / of_hour).exp(),
+        day * (-seconds / of_day).exp(),
+        messages * keep,
+    ]
 }
 
 /// Long-run outcomes, in recipients.
@@ -139,7 +145,7 @@ const LAYERS: usize = 3;
 /// takes 7% of strangers for known). Most senders need one layer; only bulk senders have more.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recipients {
-    layers: Vec<Vec<u64>>,
+    layers: Vec<Layer>,
     stored: u32,
     /// Recipients seen while there was room.
     pub seen: f64,
@@ -163,11 +169,7 @@ impl Recipients {
         self.new += 1.0;
         self.stored += 1;
         if let Some(filter) = self.layers.last_mut() {
-            for (word, bit) in bits(hash, filter.len()) {
-                if let Some(word) = filter.get_mut(word) {
-                    *word |= bit;
-                }
-            }
+            filter.set(hash);
         }
         1.0
     }
@@ -176,7 +178,8 @@ impl Recipients {
         if self.layers.len() >= LAYERS {
             return false;
         }
-        self.layers.push(vec![0; WORDS << self.layers.len()]);
+        self.layers.reserve_exact(1);
+        self.layers.push(Layer::new(WORDS << self.layers.len()));
         self.stored = 0;
         true
     }
@@ -184,10 +187,7 @@ impl Recipients {
     /// True when the recipient was written to before.
     #[must_use]
     pub fn contains(&self, hash: u64) -> bool {
-        self.layers.iter().any(|filter| {
-            bits(hash, filter.len())
-                .all(|(word, bit)| filter.get(word).is_some_and(|word| word & bit != 0))
-        })
+        self.layers.iter().any(|filter| filter.has(hash))
     }
 
     /// The usual share of new recipients.
@@ -197,13 +197,78 @@ impl Recipients {
     }
 }
 
-/// Word and bit of the three places of a hash in a filter of so many words (a power of two).
-fn bits(hash: u64, words: usize) -> impl Iterator<Item = (usize, u64)> {
+/// One Bloom filter: a list of the bits that are set while that is shorter than the filter, which it is for whoever
+/// writes to a hundred people. The same bits, and so the same answers, either way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Layer {
+    /// Words of the filter, and the bits that are set in order.
+    Few(u16, Vec<u16>),
+    /// The filter.
+    Many(Vec<u64>),
+}
+
+impl Layer {
+    fn new(words: usize) -> Self {
+        Self::Few(u16::try_from(words).unwrap_or(u16::MAX), Vec::new())
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        match self {
+            Self::Few(words, set) => {
+                places(hash, usize::from(*words)).all(|place| set.binary_search(&place).is_ok())
+            }
+            Self::Many(filter) => places(hash, filter.len()).all(|place| {
+                let (word, bit) = bit(place);
+                filter.get(word).is_some_and(|word| word & bit != 0)
+            }),
+        }
+    }
+
+    fn set(&mut self, hash: u64) {
+        match self {
+            Self::Few(words, set) => {
+                let words = usize::from(*words);
+                for place in places(hash, words) {
+                    if let Err(before) = set.binary_search(&place) {
+                        set.insert(before, place);
+                    }
+                }
+                // Four places take the room of a word; a list that grows may have twice the room that it needs.
+                if set.len() > 2 * words {
+                    let mut filter = vec![0; words];
+                    for place in &*set {
+                        fill(&mut filter, *place);
+                    }
+                    *self = Self::Many(filter);
+                }
+            }
+            Self::Many(filter) => {
+                for place in places(hash, filter.len()) {
+                    fill(filter, place);
+                }
+            }
+        }
+    }
+}
+
+/// The three bits of a hash in a filter of so many words (a power of two, at most 1024).
+fn places(hash: u64, words: usize) -> impl Iterator<Item = u16> {
+    let bits = u64::try_from(words * 64).unwrap_or(1);
     [0u32, 21, 42].into_iter().map(move |shift| {
-        let place = hash >> shift;
-        let word = usize::try_from(place >> 6).unwrap_or(0) & words.saturating_sub(1);
-        (word, 1u64 << (place & 63))
+        let place = (hash >> shift) & bits.saturating_sub(1);
+        u16::try_from(place).unwrap_or(0)
     })
+}
+
+fn bit(place: u16) -> (usize, u64) {
+    (usize::from(place >> 6), 1u64 << (place & 63))
+}
+
+fn fill(filter: &mut [u64], place: u16) {
+    let (word, bit) = bit(place);
+    if let Some(word) = filter.get_mut(word) {
+        *word |= bit;
+    }
 }
 
 /// One network of a sender.
@@ -258,6 +323,7 @@ impl Homes {
                 self.known.remove(position);
             }
         }
+        self.known.reserve_exact(1);
         self.known.push(home);
     }
 
@@ -276,5 +342,40 @@ impl Homes {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Home> {
         self.known.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_bits_answers_as_the_filter_does() {
+        let hash = |n: u64| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes());
+        for words in [WORDS, WORDS << 2] {
+            let mut layer = Layer::new(words);
+            let mut filter = Layer::Many(vec![0; words]);
+            let mut bytes = Vec::new();
+            for n in 0..1500 {
+                assert_eq!(layer.has(hash(n)), filter.has(hash(n)), "{n} of {words}");
+                layer.set(hash(n));
+                filter.set(hash(n));
+                assert!(layer.has(hash(n)));
+                bytes.push(match &layer {
+                    Layer::Few(_, set) => 2 * set.len(),
+                    Layer::Many(filter) => 8 * filter.len(),
+                });
+            }
+            assert_eq!(layer, filter);
+            assert!(bytes[20] <= 126 && bytes.iter().max() == Some(&(8 * words)));
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_new_once() {
+        let mut recipients = Recipients::default();
+        assert!(recipients.add(7) > 0.5);
+        assert!(recipients.add(7) < 0.5);
+        assert!((recipients.usual() - 0.5).abs() < 1e-9);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Format of the blobs.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Key of an entry.
 pub type Key = [u8; 16];
@@ -118,7 +118,7 @@ impl Ledger {
         for key in changes.messages {
             dirty
                 .messages
-                .push((key.0, self.messages.get(&key).map(pack)));
+                .push((key.0, self.messages.get(key).map(pack)));
         }
         let mut part = |changed: bool, name: &str, bytes: &dyn Fn() -> Vec<u8>| {
             if changed {
@@ -155,7 +155,9 @@ impl Ledger {
         for (key, name, _) in &saved.names {
             ledger.name(key, name);
         }
-        for (number, bytes) in &saved.messages {
+        let mut messages: Vec<_> = saved.messages.iter().collect();
+        messages.sort_unstable_by_key(|(number, _)| *number);
+        for (number, bytes) in messages {
             match bytes.as_deref().map(unpack) {
                 Some(Some(message)) => {
                     ledger.messages.insert(MessageKey(*number), message);

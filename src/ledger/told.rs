@@ -9,7 +9,7 @@ impl Ledger {
     /// Whose an open message is.
     #[must_use]
     pub fn sender_of(&self, message: MessageKey) -> Option<SenderIndex> {
-        self.messages.get(&message).map(|message| message.sender)
+        self.messages.get(message).map(|message| message.sender)
     }
 
     /// Trouble that everybody meets, in one sentence.

@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ledger::counters::{PerPicture, Picture},
+    ledger::{
+        counters::Picture,
+        numbers::{self, ByNumber},
+    },
     time::Timestamp,
 };
 
@@ -19,17 +22,49 @@ const SLOT: i64 = 900;
 /// Operators kept; the longest quiet go first.
 const MAX_OPERATORS: usize = 20_000;
 
+/// What may be everybody's trouble: the pictures of an attack, and that our address is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Of(Picture),
+    Address,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [
+        Self::Of(Picture::List),
+        Self::Of(Picture::Content),
+        Self::Of(Picture::Rate),
+        Self::Address,
+    ];
+}
+
+/// One number per kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct PerKind([f64; 4]);
+
+impl PerKind {
+    fn get(&self, kind: Kind) -> f64 {
+        self.0.get(position(kind)).copied().unwrap_or(0.0)
+    }
+
+    fn add(&mut self, kind: Kind, more: f64) {
+        if let Some(sum) = self.0.get_mut(position(kind)) {
+            *sum += more;
+        }
+    }
+}
+
 /// One sender's attempts at one place within a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Share {
     attempts: f64,
-    refused: PerPicture,
+    refused: PerKind,
 }
 
 impl Share {
-    fn of(&self, picture: Picture) -> f64 {
+    fn of(&self, kind: Kind) -> f64 {
         if self.attempts > 0.0 {
-            self.refused.get(picture) / self.attempts
+            self.refused.get(kind) / self.attempts
         } else {
             0.0
         }
@@ -40,9 +75,20 @@ impl Share {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Slot {
     number: i64,
-    senders: BTreeMap<u32, Share>,
-    sums: PerPicture,
-    operators: [BTreeSet<u32>; 3],
+    #[serde(with = "numbers::sorted")]
+    senders: ByNumber<u32, Share>,
+    sums: PerKind,
+    operators: [BTreeSet<u32>; 4],
+}
+
+impl Slot {
+    /// Begins anew; the table keeps its room.
+    fn begin(&mut self, number: i64) {
+        self.number = number;
+        self.senders.clear();
+        self.sums = PerKind::default();
+        self.operators = Default::default();
+    }
 }
 
 /// The running and the previous slot.
@@ -57,39 +103,39 @@ impl Place {
         if number <= self.current.number {
             return;
         }
-        let fresh = Slot {
-            number,
-            ..Slot::default()
-        };
-        let last = std::mem::replace(&mut self.current, fresh);
-        self.previous = if last.number == number - 1 {
-            last
-        } else {
-            Slot::default()
-        };
+        std::mem::swap(&mut self.current, &mut self.previous);
+        if self.previous.number != number - 1 {
+            self.previous = Slot::default();
+        }
+        self.current.begin(number);
     }
 
-    fn note(&mut self, number: i64, sender: u32, picture: Option<Picture>, operator: u32) {
+    fn note(&mut self, number: i64, sender: u32, refused: [Option<Kind>; 2], operator: u32) {
         self.advance(number);
         let slot = &mut self.current;
         let share = slot.senders.entry(sender).or_default();
-        let before = Picture::ALL.map(|picture| share.of(picture));
+        // Mostly nothing was refused, and nothing is.
+        if refused == [None, None] && share.refused == PerKind::default() {
+            share.attempts += 1.0;
+            return;
+        }
+        let before = Kind::ALL.map(|kind| share.of(kind));
         share.attempts += 1.0;
-        if let Some(picture) = picture {
-            *share.refused.get_mut(picture) += 1.0;
-            if let Some(operators) = slot.operators.get_mut(position(picture))
+        for kind in refused.into_iter().flatten() {
+            share.refused.add(kind, 1.0);
+            if let Some(operators) = slot.operators.get_mut(position(kind))
                 && operators.len() < 64
             {
                 operators.insert(operator);
             }
         }
-        for (picture, before) in Picture::ALL.into_iter().zip(before) {
-            *slot.sums.get_mut(picture) += share.of(picture) - before;
+        for (kind, before) in Kind::ALL.into_iter().zip(before) {
+            slot.sums.add(kind, share.of(kind) - before);
         }
     }
 
     /// Senders other than `except`, how much of their traffic meets this refusal, and at how many operators.
-    fn others(&self, number: i64, except: Option<u32>, picture: Picture) -> Others {
+    fn others(&self, number: i64, except: Option<u32>, kind: Kind) -> Others {
         let mut found = Others::default();
         let mut operators: BTreeSet<u32> = BTreeSet::new();
         for slot in [&self.current, &self.previous] {
@@ -97,12 +143,12 @@ impl Place {
                 continue;
             }
             found.senders += slot.senders.len() as f64;
-            found.refused += slot.sums.get(picture);
+            found.refused += slot.sums.get(kind);
             if let Some(own) = except.and_then(|sender| slot.senders.get(&sender)) {
                 found.senders -= 1.0;
-                found.refused -= own.of(picture);
+                found.refused -= own.of(kind);
             }
-            operators.extend(slot.operators.get(position(picture)).into_iter().flatten());
+            operators.extend(slot.operators.get(position(kind)).into_iter().flatten());
         }
         found.refused = found.refused.max(0.0);
         found.operators = operators.len();
@@ -110,11 +156,12 @@ impl Place {
     }
 }
 
-const fn position(picture: Picture) -> usize {
-    match picture {
-        Picture::List => 0,
-        Picture::Content => 1,
-        Picture::Rate => 2,
+const fn position(kind: Kind) -> usize {
+    match kind {
+        Kind::Of(Picture::List) => 0,
+        Kind::Of(Picture::Content) => 1,
+        Kind::Of(Picture::Rate) => 2,
+        Kind::Address => 3,
     }
 }
 
@@ -132,10 +179,9 @@ pub struct Others {
 /// The control group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Weather {
-    operators: BTreeMap<u32, Place>,
+    #[serde(with = "numbers::sorted")]
+    operators: ByNumber<u32, Place>,
     site: Place,
-    /// Answers about our address, kept as content refusals of a site of their own.
-    address: Place,
     storms: BTreeMap<(u32, Picture), Timestamp>,
     #[serde(skip)]
     news: Vec<Storm>,
@@ -168,17 +214,13 @@ impl Weather {
     ) {
         let number = at.seconds().div_euclid(SLOT);
         self.bound(number);
+        let kind = picture.map(Kind::Of);
+        let address = about_us.then_some(Kind::Address);
         self.operators
             .entry(operator)
             .or_default()
-            .note(number, sender, picture, operator);
-        self.site.note(number, sender, picture, operator);
-        self.address.note(
-            number,
-            sender,
-            about_us.then_some(Picture::Content),
-            operator,
-        );
+            .note(number, sender, [kind, None], operator);
+        self.site.note(number, sender, [kind, address], operator);
         if let Some(picture) = picture {
             self.watch(at, number, operator, picture);
         }
@@ -197,7 +239,7 @@ impl Weather {
         let Some(others) = self
             .operators
             .get(&operator)
-            .map(|place| place.others(number, Some(sender), picture))
+            .map(|place| place.others(number, Some(sender), Kind::Of(picture)))
             .filter(|others| others.senders >= 2.0)
         else {
             return 0.0;
@@ -216,7 +258,7 @@ impl Weather {
         let number = at.seconds().div_euclid(SLOT);
         self.operators
             .get(&operator)
-            .map(|place| place.others(number, Some(sender), picture))
+            .map(|place| place.others(number, Some(sender), Kind::Of(picture)))
             .unwrap_or_default()
     }
 
@@ -225,7 +267,7 @@ impl Weather {
     #[must_use]
     pub fn listed(&self, at: Timestamp, sender: u32) -> bool {
         let number = at.seconds().div_euclid(SLOT);
-        let others = self.address.others(number, Some(sender), Picture::Content);
+        let others = self.site.others(number, Some(sender), Kind::Address);
         others.operators >= 3
             && others.refused > 1.5
             && others.refused / (others.senders + 6.0) > 0.04
@@ -236,7 +278,7 @@ impl Weather {
         if picture == Picture::List {
             return false;
         }
-        let others = self.site.others(number, except, picture);
+        let others = self.site.others(number, except, Kind::Of(picture));
         let share = others.refused / (others.senders + 6.0);
         others.operators >= 3 && share > 0.06 && others.refused > 4.0
     }
@@ -248,7 +290,7 @@ impl Weather {
         let others = self
             .operators
             .get(&operator)
-            .map(|place| place.others(number, None, picture))
+            .map(|place| place.others(number, None, Kind::Of(picture)))
             .unwrap_or_default();
         // An alert wants more witnesses than leaving a refusal uncounted does.
         if others.refused >= 3.0 && others.refused / (others.senders + 2.0) > 0.25 {

@@ -1,8 +1,8 @@
 //! Beta-binomial likelihoods: how well "k of n, from a source whose rate varies like Beta(a, b)" explains what was seen.
 
-/// ln Γ(x) for x > 0, by Stirling's series after shifting x above 7 (error below 1e-10).
-#[must_use]
-pub(super) fn ln_gamma(x: f64) -> f64 {
+/// ln Γ(x) for x > 0 in two parts, by Stirling's series after shifting x above 7 (error below 1e-10): what is to be added,
+/// and the product whose logarithm is to be taken off.
+fn ln_gamma(x: f64) -> (f64, f64) {
     let mut shift = 1.0;
     let mut x = x.max(1e-6);
     while x < 7.0 {
@@ -13,13 +13,25 @@ pub(super) fn ln_gamma(x: f64) -> f64 {
     let square = inverse * inverse;
     let series =
         inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0 - square / 1680.0)));
-    (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_8 + series - shift.ln()
+    (
+        (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_8 + series,
+        shift,
+    )
 }
 
-/// ln B(a, b).
+/// ln B(a, b). A logarithm is what it costs, so that the three products share one.
 #[must_use]
 pub(super) fn ln_beta(a: f64, b: f64) -> f64 {
-    ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
+    let (of_a, shift_a) = ln_gamma(a);
+    let (of_b, shift_b) = ln_gamma(b);
+    let (of_both, shift_both) = ln_gamma(a + b);
+    // Above 7 nothing was shifted.
+    let shift = if a.min(b) < 7.0 {
+        (shift_a * shift_b / shift_both).ln()
+    } else {
+        0.0
+    };
+    of_a + of_b - of_both - shift
 }
 
 /// ln of the Beta-binomial likelihood of k of n, without the binomial coefficient, which cancels in ratios.
@@ -41,9 +53,23 @@ mod tests {
 
     #[test]
     fn gamma_agrees_with_factorials_and_halves() {
+        let ln_gamma = |x| {
+            let (sum, shift) = ln_gamma(x);
+            sum - shift.ln()
+        };
         assert!((ln_gamma(1.0)).abs() < 1e-9);
         assert!((ln_gamma(11.0) - 3_628_800.0f64.ln()).abs() < 1e-9);
         assert!((ln_gamma(0.5) - std::f64::consts::PI.sqrt().ln()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn beta_agrees_with_factorials_on_both_sides_of_the_shift() {
+        // B(a, b) = (a-1)! (b-1)! / (a+b-1)!
+        assert!((ln_beta(3.0, 4.0) - (2.0 * 6.0 / 720.0f64).ln()).abs() < 1e-9);
+        assert!(
+            (ln_beta(8.0, 9.0) - (5040.0 * 40_320.0 / 1_307_674_368_000.0f64).ln()).abs() < 1e-9
+        );
+        assert!((ln_beta(1.0, 9.0) - (1.0 / 9.0f64).ln()).abs() < 1e-9);
     }
 
     #[test]

@@ -167,7 +167,8 @@ pub(super) fn assess(
 /// Familiar network, nothing refused of late, volume below the record.
 fn is_unremarkable(entry: &Sender, at: Timestamp) -> bool {
     if entry.suspicion.slowed
-        || entry.novel.day.taken * (-at.seconds_since(entry.novel.at) / DAY).exp() >= 0.3
+        || entry.novel.day.taken >= 0.3
+            && entry.novel.day.taken * (-at.seconds_since(entry.novel.at) / DAY).exp() >= 0.3
         || entry.familiar.day.refused.sum() >= 0.3
     {
         return false;
