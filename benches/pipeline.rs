@@ -203,7 +203,7 @@ fn spool(directory: &Path) {
     let add = |from: usize, to: usize| {
         for n in from..to {
             let name = format!("{:05X}{n:06X}", n * 7919 % 0xF_FFFF);
-            let hashed = directory.join("deferred").join(&name[..1]);
+            let hashed = directory.join("deferred").join(name.get(..1).unwrap());
             std::fs::create_dir_all(&hashed).unwrap();
             std::fs::write(hashed.join(name), b"").unwrap();
         }

@@ -275,8 +275,8 @@ mod tests {
         let mut batch = Batch::default();
         for round in 0..2 {
             batch.clear();
-            for (n, fact) in told.iter().enumerate().skip(round) {
-                batch.push(Timestamp::from_seconds(n as i64), fact);
+            for (n, fact) in (0_i64..).zip(&told).skip(round) {
+                batch.push(Timestamp::from_seconds(n), fact);
             }
             assert_eq!(batch.len(), 4 - round);
             let out: Vec<Told<'_>> = batch.iter().map(|(_, fact)| fact).collect();

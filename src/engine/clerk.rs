@@ -216,7 +216,7 @@ mod tests {
                         client: &str,
                         said: &str| {
             serial += 1;
-            let at = Timestamp::from_seconds(1_790_000_000 + seconds as i64);
+            let at = Timestamp::from_seconds(1_790_000_000 + seconds.cast_signed());
             let id = format!(
                 "{:05X}{:X}",
                 serial * 7919 % 0xF_FFFF,
