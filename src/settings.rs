@@ -257,6 +257,39 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A day, `2026-12-31` with or without quotes, as that text; a time of day is a mistake.
+    #[must_use]
+    pub fn date(&self, key: &'static str) -> Option<Located<String>> {
+        let value = self.get(key)?;
+        let text = match value.get_ref() {
+            DeValue::Datetime(found) => found.to_string(),
+            DeValue::String(text) => text.to_string(),
+            other => return self.wrong(key, value.span(), "a date", other),
+        };
+        let is_date = text
+            .parse::<toml::value::Datetime>()
+            .is_ok_and(|found| found.date.is_some() && found.time.is_none());
+        if !is_date {
+            self.report(
+                value.span(),
+                format!("`{}` is not a date", self.name(key)),
+                Some("write year, month and day: 2026-12-31".to_owned()),
+            );
+        }
+        is_date.then(|| Located {
+            value: text,
+            span: value.span(),
+        })
+    }
+
+    /// Where a key stands; it counts as known from then on.
+    #[must_use]
+    pub fn find(&self, key: &'static str) -> Option<Range<usize>> {
+        self.get(key)?;
+        let (key, _) = self.table.get_key_value(key)?;
+        Some(key.span())
+    }
+
     /// One of the named choices.
     #[must_use]
     pub fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<Located<T>> {

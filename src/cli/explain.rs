@@ -2,13 +2,17 @@
 
 use std::io::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    cli::{Context, Exit, Failure, desk, table::plain},
+    cli::{
+        Context, Exit, Failure, desk,
+        table::{Table, plain},
+    },
     daemon::{self, clock},
-    engine::Engine,
+    engine::{Engine, incident::Incident},
     ledger::SenderId,
+    policy::{Explanation, Mode},
 };
 
 /// Arguments of the verb.
@@ -35,26 +39,63 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         return Err(failure.hint("postwarden senders lists who is known"));
     };
     let incident = engine.incident_of(&sender_id);
-    let judgement = &explanation.judgement;
     if args.json {
-        let object = json!({
-            "sender_id": sender_id.to_string(),
-            "verdict": incident.map_or(judgement.verdict, |incident| incident.verdict),
-            "mode": incident.map_or(judgement.mode, |incident| incident.mode),
-            "incident": incident.map(|incident| incident.number),
-            "policy": incident.map_or(judgement.policy.as_str(), |incident| incident.policy.as_str()),
-            "counted": incident.map_or(&judgement.reasons, |incident| &incident.reasons).iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>(),
-            "not_counted": explanation.not_counted,
-            "usual": explanation.usual,
-            "would_change": explanation.would_change,
-        });
-        writeln!(out, "{object}")?;
-        return Ok(Exit::Ok);
+        writeln!(out, "{}", object(&sender_id, &explanation, incident))?;
+    } else {
+        print(&sender_id, &explanation, incident, out)?;
     }
-    let verdict = incident.map_or(judgement.verdict, |incident| incident.verdict);
-    writeln!(out, "{}   {verdict}", plain(&sender_id.to_string()))?;
+    Ok(Exit::Ok)
+}
+
+fn object(who: &SenderId, explanation: &Explanation, incident: Option<&Incident>) -> Value {
+    let judgement = &explanation.judgement;
+    let limits: Vec<Value> = explanation
+        .limits
+        .iter()
+        .map(|limit| {
+            json!({
+                "policy": limit.policy,
+                "key": limit.key,
+                "value": limit.value,
+                "layer": limit.layer,
+                "place": limit.place,
+            })
+        })
+        .collect();
+    json!({
+        "sender_id": who.to_string(),
+        "class": explanation.class,
+        "verdict": incident.map_or(judgement.verdict, |incident| incident.verdict),
+        "mode": incident.map_or(judgement.mode, |incident| incident.mode),
+        "incident": incident.map(|incident| incident.number),
+        "policy": incident.map_or(judgement.policy.as_str(), |incident| incident.policy.as_str()),
+        "counted": counted(explanation, incident),
+        "not_counted": explanation.not_counted,
+        "usual": explanation.usual,
+        "would_change": explanation.would_change,
+        "limits": limits,
+    })
+}
+
+fn counted<'e>(explanation: &'e Explanation, incident: Option<&'e Incident>) -> Vec<&'e str> {
+    incident
+        .map_or(&explanation.judgement.reasons, |incident| &incident.reasons)
+        .iter()
+        .map(|reason| reason.text.as_str())
+        .collect()
+}
+
+fn print(
+    who: &SenderId,
+    explanation: &Explanation,
+    incident: Option<&Incident>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let verdict = incident.map_or(explanation.judgement.verdict, |incident| incident.verdict);
+    let who = plain(&who.to_string());
+    writeln!(out, "{who}   {verdict}   ({})", plain(&explanation.class))?;
     if let Some(incident) = incident {
-        let enforced = if incident.mode == crate::policy::Mode::Enforce {
+        let enforced = if incident.mode == Mode::Enforce {
             ""
         } else {
             ", observed only"
@@ -65,25 +106,37 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
             incident.number, incident.policy
         )?;
     }
-    let counted: Vec<String> = incident
-        .map_or(&judgement.reasons, |incident| &incident.reasons)
-        .iter()
-        .map(|reason| reason.text.clone())
+    let texts = |texts: &[String]| texts.iter().map(|text| plain(text)).collect::<Vec<_>>();
+    let counted = counted(explanation, incident)
+        .into_iter()
+        .map(plain)
         .collect();
     for (head, clauses) in [
-        ("COUNTED", &counted),
-        ("DID NOT COUNT", &explanation.not_counted),
-        ("USUAL", &explanation.usual),
-        ("WOULD CHANGE IT", &explanation.would_change),
+        ("COUNTED", counted),
+        ("DID NOT COUNT", texts(&explanation.not_counted)),
+        ("USUAL", texts(&explanation.usual)),
+        ("WOULD CHANGE IT", texts(&explanation.would_change)),
     ] {
         if !clauses.is_empty() {
             writeln!(out, "\n{head}")?;
         }
         for clause in clauses {
-            writeln!(out, "  {}", plain(clause))?;
+            writeln!(out, "  {clause}")?;
         }
     }
-    Ok(Exit::Ok)
+    writeln!(out, "\nLIMITS IN FORCE FOR THIS SENDER")?;
+    let mut table = Table::new(&["  POLICY", "KEY", "VALUE", "LAYER", "FROM"]);
+    for limit in &explanation.limits {
+        table.row(vec![
+            format!("  {}", limit.policy),
+            limit.key.to_owned(),
+            limit.value.clone(),
+            limit.layer.to_owned(),
+            plain(&limit.place),
+        ]);
+    }
+    table.print(out)?;
+    Ok(())
 }
 
 /// An incident number, a `SenderId`, or a bare login.

@@ -10,6 +10,7 @@ pub mod classify;
 pub mod demo;
 pub mod desk;
 pub mod digest;
+pub mod exempt;
 pub mod explain;
 pub mod export;
 pub mod facts;

@@ -31,7 +31,7 @@ pub struct Args {
     /// Log files, compressed or not, in any order; `-` is standard input
     #[arg(required = true)]
     logs: Vec<PathBuf>,
-    /// Policies to try, instead of the configured ones
+    /// Policies to try in place of the shipped and the configured ones; a directory of overrides only is laid over the shipped ones
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     /// Zone of stamps without one (a name, or UTC); default: the system's
@@ -53,6 +53,7 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
     config.mode = Mode::Enforce;
     if let Some(directory) = &args.policies {
         config.policies.clone_from(directory);
+        config.policies_alone = true;
     }
     let zone = zone(args.tz.as_deref())?;
     let mut setup = daemon::setup(&config, [0; 32], zone.clone()).map_err(wrong)?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{
-        Context, Exit, Failure, desk,
+        Context, Exit, Failure, desk, exempt,
         wording::{moment, span},
     },
     daemon::{alarms::Alarm, clock, lock::StateLock},
@@ -36,6 +36,9 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
     let running = StateLock::is_taken(&config.state);
     let report = store.status()?;
     let mut object = picture(&store, running, config.mode)?;
+    if let Value::Object(members) = &mut object {
+        members.insert("exempt".to_owned(), exempt::report(&config));
+    }
     if let (Value::Object(members), Some(report)) = (&mut object, &report) {
         members.insert("heartbeat".to_owned(), report.heartbeat.to_string().into());
         members.insert("daemon".to_owned(), report.record.clone());
@@ -137,6 +140,7 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
     )?;
     writeln!(out, "Alerts    {} not sent yet", text("alerts_waiting"))?;
     writeln!(out, "Digests   {} published", text("digests"))?;
+    exempt::print(object.get("exempt"), out)?;
     for name in ["weather", "brake"] {
         if let Some(found) = object.get(name).filter(|found| !found.is_null()) {
             writeln!(out, "! {name}: {found}")?;

@@ -39,8 +39,10 @@ pub struct Config {
     pub alert: Alert,
     /// Who is answered.
     pub listen: Listen,
-    /// Directory of the policy files; shipped ones where it does not exist.
+    /// Directory of the site's policy files, laid over the shipped ones; it need not exist.
     pub policies: PathBuf,
+    /// True for a directory whose policies are to be tried alone, without the shipped ones (`replay --policies`).
+    pub policies_alone: bool,
     /// GeoIP tables (.mmdb, .csv).
     pub geo: Vec<PathBuf>,
     /// When automatic holds stop.

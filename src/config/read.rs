@@ -67,6 +67,7 @@ pub(super) fn config(document: &Document<'_>) -> (Config, Places) {
             || PathBuf::from("/etc/postwarden/policies"),
             |policies| policies.value,
         ),
+        policies_alone: false,
         geo: geo
             .into_iter()
             .map(|table| PathBuf::from(table.value))

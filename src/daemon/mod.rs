@@ -54,7 +54,7 @@ use self::{
 };
 pub use self::{
     hands::hands,
-    rules::{hash_key, setup},
+    rules::{hash_key, policies, setup},
 };
 use crate::{
     config::{self, Config, Endpoint, Need, Source},

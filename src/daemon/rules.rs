@@ -28,7 +28,7 @@ use crate::{
 /// Every mistake in every file.
 pub fn setup(config: &Config, key: [u8; 32], zone: Zone) -> Result<Setup, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
-    let policies = policies(&config.policies, &mut diagnostics);
+    let policies = read_policies(config, &mut diagnostics);
     let classifier = classifier(&config.policies.join("bounce"), &mut diagnostics);
     let geo = geo(&config.geo, &mut diagnostics);
     let (Some(policies), Some(classifier)) = (policies, classifier) else {
@@ -79,16 +79,28 @@ pub fn hash_key(state: &Path) -> std::io::Result<[u8; 32]> {
     }
 }
 
-fn policies(directory: &Path, diagnostics: &mut Diagnostics) -> Option<Policies> {
-    let files = texts(directory, diagnostics)?;
+/// The policies in force, with what the site has laid over them.
+///
+/// # Errors
+/// Every mistake in every file.
+pub fn policies(config: &Config) -> Result<Policies, Diagnostics> {
+    let mut diagnostics = Diagnostics::default();
+    let found = read_policies(config, &mut diagnostics);
+    diagnostics.into_result(found.unwrap_or_else(Policies::shipped))
+}
+
+fn read_policies(config: &Config, diagnostics: &mut Diagnostics) -> Option<Policies> {
+    let files = texts(&config.policies, diagnostics)?;
     let files: Vec<(String, String)> = files
         .into_iter()
         .filter(|(name, _)| !name.ends_with("postwarden.toml"))
         .collect();
-    if files.is_empty() {
-        return Some(Policies::shipped());
-    }
-    match Policies::parse(&files) {
+    let found = if config.policies_alone {
+        Policies::parse_alone(&files)
+    } else {
+        Policies::over_shipped(&files)
+    };
+    match found {
         Ok(policies) => Some(policies),
         Err(problems) => {
             place(&files, problems, diagnostics);

@@ -39,7 +39,7 @@ use crate::{
         view::View,
     },
     ledger::{self, Answer, Closing, Ledger, SenderId, SenderIndex},
-    policy::{Explanation, Mode, Policies, Verdict},
+    policy::{Explanation, Mode, Policies},
     postfix::record::{Record, Status},
     time::Timestamp,
 };
@@ -433,9 +433,6 @@ impl<'e> Court<'e> {
         }
         let sender_id = sender_id.clone();
         let judgement = self.policies.explain(self.ledger, sender, at).judgement;
-        if judgement.verdict >= Verdict::Hold {
-            self.ledger.convict(at, sender);
-        }
         let first = self
             .ledger
             .sender(sender)

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     engine::{effect::VerdictChange, incident::State},
     ledger::network::Geo,
+    policy::Verdict,
     postfix::log_record::{Reader, Reading},
     time::Zone,
 };

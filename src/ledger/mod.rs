@@ -5,6 +5,7 @@
 //! taken back. An event earlier than the last one fades nothing. Limits: [`Setup::max_messages`] open messages, the
 //! oldest forgotten first; what is forgotten is never evidence.
 
+pub mod class;
 mod clients;
 pub mod counters;
 pub mod evidence;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ledger::{
         SenderId,
+        class::Class,
         counters::{Counters, Picture},
         group::Source,
         profile::{Homes, Hours, Outcomes, Recipients, Volume},
@@ -144,6 +145,12 @@ impl Sender {
             uncounted: Uncounted::default(),
             suspicion: Suspicion::default(),
         }
+    }
+
+    /// What kind of sender it is by its habits.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Person
     }
 
     /// The counters of one context.

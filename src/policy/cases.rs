@@ -1,12 +1,16 @@
 //! Specimens of a policy: what it must fire on and what it must not, run by `check`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     classify::BounceClass,
     correlate::{Attempt, MessageKey, Origin},
-    ledger::{Ledger, SenderIndex, Setup},
-    policy::{Policies, Policy, Verdict},
+    ledger::{Ledger, SenderIndex, Setup, class::Class},
+    policy::{
+        Measure, Policies, Rule,
+        layers::{Override, Place, Scope},
+        score,
+    },
     postfix::record::{Relay, Status},
     time::Timestamp,
 };
@@ -21,6 +25,8 @@ pub struct Case {
     pub name: String,
     /// True when the policy must fire on it.
     pub fires: bool,
+    /// What kind of sender it is.
+    pub class: Class,
     /// What the sender had over the past twenty days, spread evenly.
     pub usual: Vec<Answers>,
     /// What it has within the last half hour.
@@ -34,14 +40,92 @@ pub struct Case {
 /// A specimen on which a policy was wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// File of the policy.
-    pub file: String,
+    /// Where the policy, or the override that the specimen belongs to, stands.
+    pub place: Place,
     /// The policy.
     pub policy: String,
     /// The specimen.
     pub case: String,
     /// What it should have done.
     pub fires: bool,
+    /// True when the policy by itself does right, and only what is laid over it makes the difference: the site wants
+    /// it so, and should know.
+    pub overridden: bool,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            policy,
+            case,
+            ..
+        } = self;
+        match (self.fires, self.overridden) {
+            (true, false) => write!(f, "{place}: {policy} does not fire on: {case}"),
+            (false, false) => write!(f, "{place}: {policy} must not fire on: {case}"),
+            (true, true) => write!(
+                f,
+                "with the overrides in force {policy} no longer fires on: {case}"
+            ),
+            (false, true) => write!(f, "with the overrides in force {policy} fires on: {case}"),
+        }
+    }
+}
+
+/// Runs every specimen: those of a policy against the policy by itself, and where something is laid over it, as that
+/// makes it; those of an override against what it makes of the policies that it names.
+pub(super) fn run(policies: &Policies) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for (policy, number) in policies.policies.iter().zip(0u16..) {
+        for case in &policy.cases {
+            let failure = |overridden| Failure {
+                place: policy.place.clone(),
+                policy: policy.name.clone(),
+                case: case.name.clone(),
+                fires: case.fires,
+                overridden,
+            };
+            let rules = policies.layers.rules(case.class);
+            let in_force = rules.get(usize::from(number)).copied();
+            if !holds(policy.rule, case) {
+                failures.push(failure(false));
+            } else if in_force.is_some_and(|rule| rule != policy.rule && !holds(rule, case)) {
+                failures.push(failure(true));
+            }
+        }
+    }
+    for over in &policies.layers.overrides {
+        failures.extend(of_override(policies, over));
+    }
+    failures
+}
+
+fn of_override(policies: &Policies, over: &Override) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for number in &over.policies {
+        for case in &over.cases {
+            let class = match over.scope {
+                Scope::Class(class) => class,
+                Scope::Site | Scope::Senders(_) => case.class,
+            };
+            let rules = policies.layers.rules(class);
+            let Some(mut rule) = rules.get(usize::from(*number)).copied() else {
+                continue;
+            };
+            over.change(&mut rule, *number);
+            if !holds(rule, case) {
+                failures.push(Failure {
+                    place: over.place.clone(),
+                    policy: policies.name(*number).to_owned(),
+                    case: case.name.clone(),
+                    fires: case.fires,
+                    overridden: false,
+                });
+            }
+        }
+    }
+    failures
 }
 
 /// Reads `"12 user_unknown"`.
@@ -59,8 +143,8 @@ pub(super) fn parse_answers(text: &str) -> Option<Answers> {
     Some((number, Some(class)))
 }
 
-/// Plays a specimen to a policy alone.
-pub(super) fn holds(policy: &Policy, case: &Case) -> bool {
+/// Plays a specimen to a rule alone.
+fn holds(rule: Rule, case: &Case) -> bool {
     let mut stage = Stage::new();
     let begin = stage.now;
     for colleague in 0..12 {
@@ -82,7 +166,7 @@ pub(super) fn holds(policy: &Policy, case: &Case) -> bool {
             stage.now = stage.now - Duration::from_secs(300);
         }
     }
-    stage.watch = Some(Policies::new(vec![policy.clone()]));
+    stage.rule = Some(rule);
     let client = if case.new_network {
         "203.0.113.1"
     } else {
@@ -97,7 +181,7 @@ struct Stage {
     ledger: Ledger,
     now: Timestamp,
     next: u64,
-    watch: Option<Policies>,
+    rule: Option<Rule>,
     fired: bool,
 }
 
@@ -107,7 +191,7 @@ impl Stage {
             ledger: Ledger::new(Setup::default()),
             now: Timestamp::from_seconds(1_772_409_600),
             next: 0,
-            watch: None,
+            rule: None,
             fired: false,
         }
     }
@@ -185,9 +269,14 @@ impl Stage {
     }
 
     fn judge(&mut self, sender: Option<SenderIndex>) {
-        if let (Some(policy), Some(sender)) = (&self.watch, sender) {
-            let ruling = policy.judge(&mut self.ledger, sender, self.now);
-            self.fired |= ruling.highest().0 > Verdict::Clear;
+        let (Some(rule), Some(sender)) = (self.rule, sender) else {
+            return;
+        };
+        let found = matches!(rule.measure, Measure::Score { .. })
+            .then(|| score::assess(&mut self.ledger, sender, self.now))
+            .flatten();
+        if let Some(entry) = self.ledger.sender(sender) {
+            self.fired |= rule.enabled && rule.fires(entry, found.as_ref(), self.now);
         }
     }
 }

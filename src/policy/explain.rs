@@ -3,8 +3,10 @@
 use crate::{
     ledger::{Ledger, SenderIndex, sender::Sender},
     policy::{
-        Measure, Policies, Policy, score,
-        verdict::{Explanation, Figures, Judgement, Mode, Verdict},
+        Assessment, Measure, Policies, Rule,
+        layers::{Exemption, Special},
+        score,
+        verdict::{Explanation, Figures, Judgement, Limit, Mode, Reason, Verdict},
         words,
     },
     time::Timestamp,
@@ -20,41 +22,122 @@ pub(super) fn explain(
         return nothing_known();
     };
     let found = score::examine(ledger, sender, at);
-    let mut fired: Option<&Policy> = None;
+    let special = policies.layers.special(entry.id.as_ref());
+    let ruling = policies.rule(entry, found.as_ref(), at);
+    let (verdict, number, mode) = ruling.highest();
     let mut would_change = Vec::new();
-    for policy in policies.iter() {
-        let fires = policy.fires(entry, found.as_ref(), at);
-        let missing = match &policy.measure {
-            Measure::Refusals(refusals) => refusals.missing(entry, at),
-            Measure::Score { at_least } => found.as_ref().map_or_else(
-                || "nothing is unusual".to_owned(),
-                |found| words::without(found, *at_least),
-            ),
-        };
-        if fires && fired.is_none_or(|best| policy.verdict > best.verdict) {
-            fired = Some(policy);
-        } else if !fires {
-            would_change.push(format!("{} ({}): {missing}", policy.verdict, policy.name));
+    let mut reasons = Vec::new();
+    for (this, rule) in policies.rules(entry, special) {
+        if verdict > Verdict::Clear && this == number {
+            reasons = why(&rule, entry, found.as_ref(), at);
+        } else if rule.enabled && !rule.fires(entry, found.as_ref(), at) {
+            let missing = missing(&rule, entry, found.as_ref(), at);
+            would_change.push(format!(
+                "{} ({}): {missing}",
+                rule.verdict,
+                policies.name(this)
+            ));
         }
     }
-    let reasons = fired.map_or_else(Vec::new, |policy| match &policy.measure {
-        Measure::Refusals(refusals) => refusals.reasons(entry, at),
-        Measure::Score { at_least } => found.as_ref().map_or_else(Vec::new, |found| {
-            words::reasons(entry, found, *at_least, at)
-        }),
-    });
+    if ruling.exempt && mode == Mode::Observe {
+        reasons.extend(policies.layers.exemption(special, number, at).map(exempt));
+    }
+    let clear = verdict == Verdict::Clear;
     Explanation {
         judgement: Judgement {
-            verdict: fired.map_or(Verdict::Clear, |policy| policy.verdict),
-            policy: fired.map_or_else(String::new, |policy| policy.name.clone()),
-            mode: fired.map_or(Mode::Observe, |policy| policy.mode),
+            verdict,
+            policy: if clear {
+                String::new()
+            } else {
+                policies.name(number).to_owned()
+            },
+            mode: if clear { Mode::Observe } else { mode },
             reasons,
             figures: figures(entry, at),
         },
+        class: class(policies, entry, special),
+        limits: limits(policies, entry, special),
         not_counted: not_counted(entry),
         usual: usual(entry),
         would_change,
     }
+}
+
+fn why(rule: &Rule, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> Vec<Reason> {
+    match &rule.measure {
+        Measure::Refusals(refusals) => refusals.reasons(entry, at),
+        Measure::Score { at_least } => found.map_or_else(Vec::new, |found| {
+            words::reasons(entry, found, *at_least, at)
+        }),
+    }
+}
+
+fn missing(rule: &Rule, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> String {
+    match &rule.measure {
+        Measure::Refusals(refusals) => refusals.missing(entry, at),
+        Measure::Score { at_least } => found.map_or_else(
+            || "nothing is unusual".to_owned(),
+            |found| words::without(found, *at_least),
+        ),
+    }
+}
+
+/// `exempt until 2026-12-31 by anna (moves to a new server), site.toml:3: only observed`.
+fn exempt(exemption: &Exemption) -> Reason {
+    let Exemption {
+        until,
+        by,
+        reason,
+        place,
+        ..
+    } = exemption;
+    Reason {
+        signal: "exempt".to_owned(),
+        text: format!("exempt until {until} by {by} ({reason}; {place}): observed, not touched"),
+    }
+}
+
+fn class(policies: &Policies, entry: &Sender, special: Option<&Special>) -> String {
+    match policies.class_of(entry, special) {
+        (class, Some(label)) => format!("{class}, set in {}", label.place),
+        (class, None) => format!("{class}, by its habits"),
+    }
+}
+
+/// Every value in force for the sender, with its layer and place.
+fn limits(policies: &Policies, entry: &Sender, special: Option<&Special>) -> Vec<Limit> {
+    let (class, _) = policies.class_of(entry, special);
+    let mut limits = Vec::new();
+    for (number, rule) in policies.rules(entry, special) {
+        let Some(policy) = policies.policies.get(usize::from(number)) else {
+            continue;
+        };
+        for key in rule.keys() {
+            let Some(value) = rule.get(key.name) else {
+                continue;
+            };
+            let own = policy.settings.iter().find(|own| own.key == key.name);
+            let own_layer = match own {
+                None => "default",
+                Some(setting) if setting.place.shipped => "shipped",
+                Some(_) => "site",
+            };
+            let over = policies.layers.setting(class, special, number, key.name);
+            let (layer, place) = match (over, own) {
+                (Some((layer, setting)), _) => (layer, &setting.place),
+                (None, Some(setting)) => (own_layer, &setting.place),
+                (None, None) => (own_layer, &policy.place),
+            };
+            limits.push(Limit {
+                policy: policy.name.clone(),
+                key: key.name,
+                value: value.to_string(),
+                layer,
+                place: place.to_string(),
+            });
+        }
+    }
+    limits
 }
 
 fn nothing_known() -> Explanation {
@@ -66,6 +149,8 @@ fn nothing_known() -> Explanation {
             reasons: Vec::new(),
             figures: Figures::default(),
         },
+        class: String::new(),
+        limits: Vec::new(),
         not_counted: Vec::new(),
         usual: vec!["nothing is known of this sender".to_owned()],
         would_change: Vec::new(),

@@ -1,13 +1,17 @@
 //! Rules in files → verdict with reasons.
 //!
 //! A policy is data: what it measures, its limits, the verdict it gives, whether it may act, and specimens that it must
-//! and must not fire on. The highest verdict of all policies counts. Judging is cheap and allocates nothing; the words
-//! are made only when somebody asks.
+//! and must not fire on. Limits may be otherwise for the site, a class of senders or one sender ([`layers`]); whoever is
+//! exempt is judged like everybody, and only observed. The highest verdict of all policies counts. Judging is cheap and
+//! allocates nothing; the words are made only when somebody asks.
 
 mod bayes;
 mod cases;
+mod explain;
 mod file;
+pub mod layers;
 mod refusals;
+pub mod rule;
 mod score;
 mod verdict;
 mod words;
@@ -16,47 +20,35 @@ use std::ops::Range;
 
 pub use cases::{Answers, Case, Failure};
 pub use refusals::Refusals;
+pub use rule::{Measure, Rule};
 pub use score::{Assessment, Shape};
-pub use verdict::{Explanation, Figures, Judgement, Mode, Reason, Ruling, Verdict};
+pub use verdict::{Explanation, Figures, Judgement, Limit, Mode, Reason, Ruling, Verdict};
 
+use self::layers::{Exemption, Label, Layers, Place, Setting};
 use crate::{
-    ledger::{Ledger, SenderIndex, sender::Sender},
+    ledger::{Ledger, SenderIndex, class::Class, sender::Sender},
     settings::Problem,
     time::Timestamp,
 };
 
-/// What a policy measures.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Measure {
-    /// Refused recipients and their share.
-    Refusals(Refusals),
-    /// The score.
-    Score {
-        /// Nats, at least.
-        at_least: f64,
-    },
-}
-
-/// One rule.
+/// One policy, as its file has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Its name, as verdicts carry it.
     pub name: String,
-    /// What it gives when it fires.
-    pub verdict: Verdict,
-    /// Whether it may act.
-    pub mode: Mode,
-    /// What it measures.
-    pub measure: Measure,
+    /// Verdict, mode and limits.
+    pub rule: Rule,
+    /// What its file says of it, and where.
+    pub settings: Vec<Setting>,
     /// Its specimens.
     pub cases: Vec<Case>,
-    /// Its file.
-    pub file: String,
-    /// Its place in the file.
+    /// Where it stands.
+    pub place: Place,
+    /// Its place in the file, in bytes.
     pub span: Range<usize>,
 }
 
-impl Policy {
+impl Rule {
     /// True when it fires on a sender. A slowed sender stays slowed until the score has been low for half an hour.
     fn fires(&self, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> bool {
         match &self.measure {
@@ -75,10 +67,11 @@ impl Policy {
     }
 }
 
-/// All policies in force.
+/// All policies in force, and what is laid over them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policies {
     policies: Vec<Policy>,
+    layers: Layers,
     /// True when one of them asks for the score.
     scores: bool,
 }
@@ -93,61 +86,76 @@ pub const SHIPPED: &[(&str, &str)] = &[
 ];
 
 impl Policies {
-    /// Reads files (name and text), in this order.
+    /// Reads files (name and text), in this order; nothing else is in force.
     ///
     /// # Errors
     /// All mistakes of all files, each with the name of its file.
     pub fn parse(files: &[(String, String)]) -> Result<Self, Vec<(String, Problem)>> {
-        let mut policies: Vec<Policy> = Vec::new();
-        let mut problems = Vec::new();
-        for (name, text) in files {
-            match file::parse(name, text) {
-                Ok(found) => policies.extend(found),
-                Err(found) => problems.extend(found.into_iter().map(|p| (name.clone(), p))),
-            }
-        }
-        for (position, policy) in policies.iter().enumerate() {
-            if policies
-                .iter()
-                .take(position)
-                .any(|p| p.name == policy.name)
-            {
-                let problem = Problem {
-                    span: policy.span.clone(),
-                    message: format!("there is another policy `{}`", policy.name),
-                    hint: Some("give each policy its own name".to_owned()),
-                };
-                problems.push((policy.file.clone(), problem));
-            }
-        }
-        if problems.is_empty() {
-            Ok(Self::new(policies))
+        Self::read(&sources(files))
+    }
+
+    /// Reads a site's files (name and text), in this order, over the shipped ones: a policy of the same name takes the
+    /// place of the shipped one.
+    ///
+    /// # Errors
+    /// All mistakes of all files, each with the name of its file.
+    pub fn over_shipped(files: &[(String, String)]) -> Result<Self, Vec<(String, Problem)>> {
+        let shipped = SHIPPED.iter().map(|(name, text)| file::Source {
+            name,
+            text,
+            shipped: true,
+        });
+        let all: Vec<file::Source<'_>> = shipped.chain(sources(files)).collect();
+        Self::read(&all)
+    }
+
+    /// Reads a directory that is tried in place of all others: its policies are all there are. One that defines none, but
+    /// says what is to be otherwise, is laid over the shipped ones.
+    ///
+    /// # Errors
+    /// All mistakes of all files, each with the name of its file.
+    pub fn parse_alone(files: &[(String, String)]) -> Result<Self, Vec<(String, Problem)>> {
+        if file::defines_policies(&sources(files)) {
+            Self::parse(files)
         } else {
-            Err(problems)
+            Self::over_shipped(files)
         }
     }
 
     /// The shipped policies.
     #[must_use]
     pub fn shipped() -> Self {
-        let files: Vec<(String, String)> = SHIPPED
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect();
         // A test keeps the shipped files free of mistakes.
-        Self::parse(&files).unwrap_or_else(|_| Self::new(Vec::new()))
+        Self::over_shipped(&[]).unwrap_or_else(|_| Self::new(Vec::new(), Layers::default()))
     }
 
-    fn new(policies: Vec<Policy>) -> Self {
-        let scores = policies
+    fn read(sources: &[file::Source<'_>]) -> Result<Self, Vec<(String, Problem)>> {
+        let (policies, layers) = file::read(sources)?;
+        Ok(Self::new(policies, layers))
+    }
+
+    fn new(policies: Vec<Policy>, mut layers: Layers) -> Self {
+        let rules: Vec<Rule> = policies.iter().map(|policy| policy.rule).collect();
+        layers.resolve(&rules);
+        let scores = rules
             .iter()
-            .any(|policy| matches!(policy.measure, Measure::Score { .. }));
-        Self { policies, scores }
+            .any(|rule| matches!(rule.measure, Measure::Score { .. }));
+        Self {
+            policies,
+            layers,
+            scores,
+        }
     }
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
         self.policies.iter()
+    }
+
+    /// What is laid over them.
+    #[must_use]
+    pub const fn layers(&self) -> &Layers {
+        &self.layers
     }
 
     /// The name of a policy; empty for a number that there is none of.
@@ -158,26 +166,62 @@ impl Policies {
             .map_or("", |policy| &policy.name)
     }
 
+    /// A sender's class: what a person said, else what its habits show.
+    #[must_use]
+    pub fn class(&self, entry: &Sender) -> Class {
+        let special = self.layers.special(entry.id.as_ref());
+        self.class_of(entry, special).0
+    }
+
+    fn class_of<'p>(
+        &'p self,
+        entry: &Sender,
+        special: Option<&layers::Special>,
+    ) -> (Class, Option<&'p Label>) {
+        let label = self.layers.label(special);
+        (
+            label.map_or_else(|| entry.class(), |label| label.class),
+            label,
+        )
+    }
+
+    /// The rules that hold for a sender, numbered.
+    fn rules<'p>(
+        &'p self,
+        entry: &Sender,
+        special: Option<&'p layers::Special>,
+    ) -> impl Iterator<Item = (u16, Rule)> + use<'p> {
+        let rules = self.layers.rules(self.class_of(entry, special).0);
+        (0u16..).zip(rules).map(move |(number, rule)| {
+            let rule = special.map_or(*rule, |special| self.layers.adapt(special, *rule, number));
+            (number, rule)
+        })
+    }
+
+    /// What all rules together say of an entry.
+    fn rule(&self, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> Ruling {
+        let mut ruling = Ruling::default();
+        let special = self.layers.special(entry.id.as_ref());
+        for (number, rule) in self.rules(entry, special) {
+            if rule.enabled && rule.fires(entry, found, at) {
+                let exempt = self.layers.exemption(special, number, at).is_some();
+                ruling.raise(rule.verdict, number, rule.mode, exempt);
+            }
+        }
+        ruling
+    }
+
     /// The verdict on a sender at an event time. Call it after every fact about that sender.
     pub fn judge(&self, ledger: &mut Ledger, sender: SenderIndex, at: Timestamp) -> Ruling {
         let found = self
             .scores
             .then(|| score::assess(ledger, sender, at))
             .flatten();
-        let mut ruling = Ruling::default();
         let Some(entry) = ledger.sender(sender) else {
-            return ruling;
+            return Ruling::default();
         };
-        for (policy, number) in self.policies.iter().zip(0u16..) {
-            if policy.fires(entry, found.as_ref(), at) {
-                ruling.raise(policy.verdict, number, policy.mode);
-            }
-        }
-        if ruling.highest().0 >= Verdict::Hold
-            && ledger
-                .sender(sender)
-                .is_some_and(|entry| !entry.suspicion.held)
-        {
+        let ruling = self.rule(entry, found.as_ref(), at);
+        if ruling.convicts() && !entry.suspicion.held {
             ledger.convict(at, sender);
         }
         ruling
@@ -200,29 +244,29 @@ impl Policies {
         explain::explain(self, ledger, sender, at)
     }
 
-    /// Runs the specimens of every policy; what is returned went wrong.
+    /// Exemptions that are over by `at`: they do nothing any more.
+    pub fn expired(&self, at: Timestamp) -> impl Iterator<Item = &Exemption> {
+        let all = self.layers.exemptions.iter();
+        all.filter(move |exemption| !exemption.holds(at))
+    }
+
+    /// Runs the specimens of every policy and every override; what is returned went wrong.
     #[must_use]
     pub fn run_cases(&self) -> Vec<Failure> {
-        let mut failures = Vec::new();
-        for policy in &self.policies {
-            for case in policy
-                .cases
-                .iter()
-                .filter(|case| !cases::holds(policy, case))
-            {
-                failures.push(Failure {
-                    file: policy.file.clone(),
-                    policy: policy.name.clone(),
-                    case: case.name.clone(),
-                    fires: case.fires,
-                });
-            }
-        }
-        failures
+        cases::run(self)
     }
 }
 
-mod explain;
+fn sources(files: &[(String, String)]) -> Vec<file::Source<'_>> {
+    files
+        .iter()
+        .map(|(name, text)| file::Source {
+            name,
+            text,
+            shipped: false,
+        })
+        .collect()
+}
 
 #[cfg(test)]
 mod tests;

@@ -7,17 +7,20 @@ use crate::{
         counters::{Counts, DAY, HOUR, Picture},
         sender::Sender,
     },
-    policy::verdict::Reason,
+    policy::{
+        rule::{Key, Kind, Pictures, Value},
+        verdict::Reason,
+    },
     time::Timestamp,
 };
 
 /// The limits of one such rule.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Refusals {
     /// True for the day's sums, false for the hour's.
     pub day: bool,
     /// What counts.
-    pub count: Vec<Picture>,
+    pub count: Pictures,
     /// Recipients refused, at least.
     pub at_least: f64,
     /// Share of final answers, at least.
@@ -31,6 +34,54 @@ pub struct Refusals {
 }
 
 impl Refusals {
+    /// Nothing is limited yet: what a file leaves out.
+    pub(super) const UNSET: Self = Self {
+        day: false,
+        count: Pictures::NONE.with(Picture::List).with(Picture::Content),
+        at_least: 0.0,
+        share: 0.0,
+        content: 0.0,
+        strangers: 0.0,
+        operators: 1,
+    };
+
+    /// Its keys in files.
+    pub(super) const KEYS: &'static [Key] = &[
+        Key::optional("within", Kind::Window),
+        Key::optional("count", Kind::Pictures),
+        Key::required("refused_at_least", Kind::Number),
+        Key::required("refused_share", Kind::Share),
+        Key::optional("content_at_least", Kind::Number),
+        Key::optional("strangers_at_least", Kind::Share),
+        Key::optional("operators_at_least", Kind::Count),
+    ];
+
+    pub(super) fn get(&self, key: &str) -> Option<Value> {
+        Some(match key {
+            "within" => Value::Window(self.day),
+            "count" => Value::Pictures(self.count),
+            "refused_at_least" => Value::Number(self.at_least),
+            "refused_share" => Value::Share(self.share),
+            "content_at_least" => Value::Number(self.content),
+            "strangers_at_least" => Value::Share(self.strangers),
+            "operators_at_least" => Value::Count(self.operators),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn set(&mut self, key: &str, value: Value) {
+        match (key, value) {
+            ("within", Value::Window(day)) => self.day = day,
+            ("count", Value::Pictures(count)) => self.count = count,
+            ("refused_at_least", Value::Number(number)) => self.at_least = number,
+            ("refused_share", Value::Share(share)) => self.share = share,
+            ("content_at_least", Value::Number(number)) => self.content = number,
+            ("strangers_at_least", Value::Share(share)) => self.strangers = share,
+            ("operators_at_least", Value::Count(count)) => self.operators = count,
+            _ => {}
+        }
+    }
+
     /// Reads the window: an hour or a day.
     #[must_use]
     pub fn window(within: Duration) -> Option<bool> {
@@ -75,7 +126,7 @@ impl Refusals {
             .recent
             .iter()
             .filter(|refusal| {
-                self.count.contains(&refusal.picture) && at.seconds_since(refusal.at) < window
+                self.count.contains(refusal.picture) && at.seconds_since(refusal.at) < window
             })
             .map(|refusal| refusal.weight)
             .sum()
@@ -103,8 +154,8 @@ impl Refusals {
             context.fade(at);
             let counts = self.horizon(&context);
             answered += counts.answered;
-            for picture in &self.count {
-                refused += counts.refused.get(*picture);
+            for picture in self.count.iter() {
+                refused += counts.refused.get(picture);
             }
         }
         (refused, answered)
@@ -122,7 +173,7 @@ impl Refusals {
         let mut operators: Vec<u32> = sender
             .recent
             .iter()
-            .filter(|refusal| refusal.weight > 0.0 && self.count.contains(&refusal.picture))
+            .filter(|refusal| refusal.weight > 0.0 && self.count.contains(refusal.picture))
             .map(|refusal| refusal.operator)
             .collect();
         operators.sort_unstable();
@@ -145,17 +196,17 @@ impl Refusals {
             signal: "refused_share".to_owned(),
             text,
         }];
-        for picture in &self.count {
+        for picture in self.count.iter() {
             let mut sum = 0.0;
             for context in [&sender.familiar, &sender.novel] {
                 let mut context = *context;
                 context.fade(at);
-                sum += self.horizon(&context).refused.get(*picture);
+                sum += self.horizon(&context).refused.get(picture);
             }
             if sum >= 0.5 {
                 reasons.push(Reason {
-                    signal: format!("refused_{}", name(*picture)),
-                    text: format!("{sum:.0} {}", words(*picture)),
+                    signal: format!("refused_{}", name(picture)),
+                    text: format!("{sum:.0} {}", words(picture)),
                 });
             }
         }

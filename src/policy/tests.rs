@@ -1,6 +1,8 @@
 //! What the shipped policies do to thieves, and what they must not do to anybody else: a small site of forty people, a
 //! newsletter, a list, a forwarder, twelve quiet days, and then something happens.
 
+mod layers;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use super::*;

@@ -75,7 +75,7 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Name of the policy that gave it; empty for `clear`.
     pub policy: String,
-    /// Whether that policy may act.
+    /// Whether that policy may act on that sender.
     pub mode: Mode,
     /// Why, the weightiest first.
     pub reasons: Vec<Reason>,
@@ -94,6 +94,8 @@ pub struct Ruling {
     pub observed: Verdict,
     /// Its policy.
     pub observed_policy: u16,
+    /// True when that policy only observes because the sender is exempt.
+    pub exempt: bool,
 }
 
 impl Ruling {
@@ -107,19 +109,44 @@ impl Ruling {
         }
     }
 
-    pub(super) fn raise(&mut self, verdict: Verdict, policy: u16, mode: Mode) {
-        match mode {
-            Mode::Enforce if verdict > self.verdict => {
+    /// True when it is a conviction. Of an exempt sender a person has said that it is the owner.
+    #[must_use]
+    pub fn convicts(self) -> bool {
+        let observed = if self.exempt {
+            Verdict::Clear
+        } else {
+            self.observed
+        };
+        self.verdict.max(observed) >= Verdict::Hold
+    }
+
+    pub(super) fn raise(&mut self, verdict: Verdict, policy: u16, mode: Mode, exempt: bool) {
+        if mode == Mode::Enforce && !exempt {
+            if verdict > self.verdict {
                 self.verdict = verdict;
                 self.policy = policy;
             }
-            Mode::Observe if verdict > self.observed => {
-                self.observed = verdict;
-                self.observed_policy = policy;
-            }
-            _ => {}
+        } else if verdict > self.observed {
+            self.observed = verdict;
+            self.observed_policy = policy;
+            self.exempt = exempt;
         }
     }
+}
+
+/// One value that is in force for a sender, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The policy.
+    pub policy: String,
+    /// The key.
+    pub key: &'static str,
+    /// The value as a file writes it.
+    pub value: String,
+    /// `default`, `shipped`, `site`, `class` or `sender`.
+    pub layer: &'static str,
+    /// File and line.
+    pub place: String,
 }
 
 /// A judgement, and everything a person asks next.
@@ -127,6 +154,10 @@ impl Ruling {
 pub struct Explanation {
     /// What was decided and why.
     pub judgement: Judgement,
+    /// What kind of sender it is, and who says so.
+    pub class: String,
+    /// Every limit in force for it.
+    pub limits: Vec<Limit>,
     /// What was seen and did not count, one clause each.
     pub not_counted: Vec<String>,
     /// What is usual for this sender, one clause each.

@@ -11,6 +11,7 @@ use crate::{
     cli::{Context, Exit, Failure},
     config::{self, Config, Need, Source},
     daemon::{self, clock},
+    policy::Policies,
     source::{postqueue, program::postconf, spool::Spool},
     wire::holder::{Request, Verb},
 };
@@ -48,15 +49,19 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
     )
 }
 
-/// Every policy and every bounce rule is held against its own cases.
+/// Every policy, override and bounce rule is held against its own cases.
 fn specimens(setup: &crate::engine::Setup) -> Vec<Finding> {
-    let cases = setup.policies.run_cases();
+    let (overridden, wrong): (Vec<_>, Vec<_>) = setup
+        .policies
+        .run_cases()
+        .into_iter()
+        .partition(|failure| failure.overridden);
     let mismatches = setup.classifier.specimens();
-    let mut found: Vec<Finding> = cases
+    let mut found: Vec<Finding> = wrong
         .iter()
         .map(|failure| {
             Finding::fail(
-                format!("policy case does not hold: {failure:?}"),
+                format!("policy case does not hold: {failure}"),
                 "mend the policy or its case",
             )
         })
@@ -73,6 +78,40 @@ fn specimens(setup: &crate::engine::Setup) -> Vec<Finding> {
             "policies and {rules} bounce rules hold against their own cases"
         )));
     }
+    found.extend(overridden.iter().map(|failure| {
+        Finding::warn(
+            failure.to_string(),
+            "if it is meant, nothing; else mend the override",
+        )
+    }));
+    found.extend(laid_over(&setup.policies));
+    found
+}
+
+/// Policies without cases, and exemptions that are over.
+fn laid_over(policies: &Policies) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for policy in policies.iter() {
+        let cases = |fires| policy.cases.iter().any(|case| case.fires == fires);
+        if !(cases(true) && cases(false)) {
+            found.push(Finding::warn(
+                format!(
+                    "{}: policy {} has no case that must fire, or none that must not",
+                    policy.place, policy.name
+                ),
+                "[[policy.case]], as in the shipped files",
+            ));
+        }
+    }
+    found.extend(policies.expired(clock::now()).map(|exemption| {
+        Finding::warn(
+            format!(
+                "{}: the exemption by {} ended with {}; its senders are treated like all others",
+                exemption.place, exemption.by, exemption.until
+            ),
+            "renew `until`, or take it out",
+        )
+    }));
     found
 }
 
