@@ -11,10 +11,10 @@ use crate::{
         Context, Exit, Failure, desk, exempt,
         wording::{moment, span},
     },
-    daemon::{alarms::Alarm, clock, lock::StateLock},
+    daemon::{alarms::Alarm, clock, core::WEATHER, lock::StateLock},
     engine::incident::State,
     policy::Mode,
-    store::{Filter, HeldState, Store},
+    store::{Filter, Gate, HeldState, Store},
 };
 
 /// Arguments of the verb.
@@ -84,7 +84,7 @@ fn picture(store: &Store, running: bool, mode: Mode) -> Result<Value, Failure> {
         "alerts_waiting": store.mails_waiting()?,
         "digests": store.active_digests()?.len(),
         "learned": gate("learned")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
-        "weather": gate("weather")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
+        "weather": weather(store)?,
         "brake": gate("brake")?.map(|gate| json!({"at": gate.changed.to_string(), "what": gate.value})),
         "unprotected": gate("unprotected")?.map(|gate| gate.value),
         "alarms": gate("alarms")?.map_or_else(|| json!([]), |gate| alarms(&gate.value)),
@@ -106,6 +106,17 @@ fn alarms(on: &Value) -> Value {
             })
         })
         .collect()
+}
+
+/// Trouble that everybody meets just now.
+fn weather(store: &Store) -> Result<Vec<Value>, Failure> {
+    let gates = store.gates(WEATHER)?;
+    let lasting = |gate: &&Gate| gate.value.get("began") == Some(&Value::Bool(true));
+    let picture = |gate: &Gate| {
+        let name = gate.name.strip_prefix(WEATHER);
+        json!({"name": name, "what": gate.value.get("text"), "since": gate.changed.to_string()})
+    };
+    Ok(gates.iter().filter(lasting).map(picture).collect())
 }
 
 fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
@@ -141,10 +152,13 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "Alerts    {} not sent yet", text("alerts_waiting"))?;
     writeln!(out, "Digests   {} published", text("digests"))?;
     exempt::print(object.get("exempt"), out)?;
-    for name in ["weather", "brake"] {
-        if let Some(found) = object.get(name).filter(|found| !found.is_null()) {
-            writeln!(out, "! {name}: {found}")?;
-        }
+    let storms = object.get("weather").and_then(Value::as_array);
+    for storm in storms.into_iter().flatten() {
+        let part = |name: &str| storm.get(name).map(plain_value).unwrap_or_default();
+        writeln!(out, "! weather: {}, since {}", part("what"), part("since"))?;
+    }
+    if let Some(found) = object.get("brake").filter(|found| !found.is_null()) {
+        writeln!(out, "! brake: {found}")?;
     }
     if let Some(at) = reading::time(object, "/heartbeat") {
         writeln!(

@@ -27,6 +27,20 @@ use crate::{
     time::Timestamp,
 };
 
+/// What the facts on record about trouble that everybody meets begin with.
+pub const WEATHER: &str = "weather.";
+
+/// Trouble of one name that comes and goes is mailed once in so many seconds.
+const AGAIN: i64 = 6 * 3600;
+
+/// Trouble that everybody meets, or its end.
+struct Weather {
+    at: Timestamp,
+    name: String,
+    text: String,
+    began: bool,
+}
+
 /// The engine and its record.
 #[derive(Debug)]
 pub struct Core {
@@ -186,15 +200,21 @@ impl Core {
                 commit.jobs.push(job(incident, JobKind::Release, 0, wall));
             }
             Effect::Brake { at, holds } => self.brake(at, holds, wall, commit),
-            Effect::Weather { at, text, began } => {
-                tracing::warn!(%at, began, text, "weather");
-                let value = json!({"text": text, "began": began});
-                commit.gates.push(Gate {
-                    name: "weather".to_owned(),
-                    value,
-                    changed: at,
-                });
-            }
+            Effect::Weather {
+                at,
+                name,
+                text,
+                began,
+            } => self.weather(
+                &Weather {
+                    at,
+                    name,
+                    text,
+                    began,
+                },
+                wall,
+                commit,
+            ),
         }
     }
 
@@ -224,6 +244,40 @@ impl Core {
         commit
             .mails
             .extend(self.operator.mails(&key, wall, subject, &rows));
+    }
+
+    /// Trouble that everybody meets, or the end of it: on record, and mailed once. What comes and goes is news again
+    /// after [`AGAIN`].
+    fn weather(&self, news: &Weather, wall: Timestamp, commit: &mut Commit) {
+        let Weather {
+            at,
+            name,
+            text,
+            began,
+        } = news;
+        tracing::warn!(%at, name, began, text, "weather");
+        commit.gates.push(Gate {
+            name: format!("{WEATHER}{name}"),
+            value: json!({"text": text, "began": began}),
+            changed: *at,
+        });
+        if !began {
+            return;
+        }
+        let rows = [
+            ("WHAT", text.clone()),
+            ("SINCE", at.to_string()),
+            (
+                "DO",
+                "nothing, unless it is our own address: nobody is held for it, and it ends by itself"
+                    .to_owned(),
+            ),
+        ];
+        let key = format!("{WEATHER}{name}.{}", at.seconds().div_euclid(AGAIN));
+        let subject = format!("WEATHER {text}");
+        commit
+            .mails
+            .extend(self.operator.mails(&key, wall, &subject, &rows));
     }
 
     /// The steps and the work that an incident in this state asks for. Named so that asking again changes nothing.
@@ -280,5 +334,55 @@ fn job(incident: u64, kind: JobKind, generation: u64, due: Timestamp) -> NewJob 
         generation,
         detail: serde_json::Value::Null,
         due,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        classify::Classifier, config, correlate, engine::docket::Brake, ledger, policy::Policies,
+    };
+
+    #[test]
+    fn weather_is_on_record_until_it_ends_and_mailed_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let setup = Setup {
+            mode: Mode::Observe,
+            policies: Policies::shipped(),
+            classifier: Classifier::shipped().unwrap(),
+            ledger: ledger::Setup::default(),
+            correlate: correlate::Limits::default(),
+            brake: Brake::default(),
+        };
+        let (mut core, _) = Core::open(directory.path(), setup, "relay1").unwrap();
+        core.operator = Operator {
+            host: "relay1".to_owned(),
+            alert: config::Alert {
+                from: "postwarden@relay1.example.org".to_owned(),
+                to: vec!["noc@example.org".to_owned()],
+                ..config::Alert::default()
+            },
+        };
+        let wall = Timestamp::from_seconds(1_790_000_000);
+        let mut told = Vec::new();
+        for began in [true, false, true] {
+            let mut commit = Commit::default();
+            let news = Effect::Weather {
+                at: wall,
+                name: "freemail.example.list".to_owned(),
+                text: "freemail.example says unknown recipient to everybody".to_owned(),
+                began,
+            };
+            core.effect(news, wall, &mut commit, &mut Vec::new());
+            core.store.commit(&commit).unwrap();
+            let gates = core.store.gates(WEATHER).unwrap();
+            told.push((gates.len(), gates[0].value["began"].clone()));
+        }
+        assert_eq!(
+            told,
+            [(1, true.into()), (1, false.into()), (1, true.into())]
+        );
+        assert_eq!(core.store.mails_waiting().unwrap(), 1);
     }
 }

@@ -308,8 +308,13 @@ impl Docket {
         self.picture();
     }
 
-    pub(super) fn weather(&mut self, at: Timestamp, text: String, began: bool) {
-        self.effects.push_back(Effect::Weather { at, text, began });
+    pub(super) fn weather(&mut self, at: Timestamp, name: String, text: String, began: bool) {
+        self.effects.push_back(Effect::Weather {
+            at,
+            name,
+            text,
+            began,
+        });
     }
 
     pub(super) fn has_effects(&self) -> bool {

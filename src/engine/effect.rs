@@ -48,6 +48,8 @@ pub enum Effect {
     Weather {
         /// Event time.
         at: Timestamp,
+        /// Names it, the same at its end as at its beginning.
+        name: String,
         /// Who refuses what, in words.
         text: String,
         /// True when it began, false when it ended.

@@ -185,9 +185,10 @@ impl Engine {
                 clerk.tick(now, &mut |told| court.weigh(&told));
             }
         }
-        for storm in self.ledger.take_storms() {
+        for storm in self.ledger.take_storms(now) {
+            let name = self.ledger.storm_name(&storm);
             let text = self.ledger.storm_text(&storm);
-            self.docket.weather(storm.at, text, storm.began);
+            self.docket.weather(storm.at, name, text, storm.began);
         }
     }
 
@@ -217,7 +218,8 @@ impl Engine {
     /// When a verdict may change without any input; feed `Tick` then, unless another input comes first.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.docket.deadline()
+        let calm = self.ledger.weather().deadline();
+        self.docket.deadline().into_iter().chain(calm).min()
     }
 
     /// What lookups may see.

@@ -374,3 +374,5 @@ fn merge(saved: &mut Checkpoint, more: Checkpoint) {
     saved.parts.extend(more.parts);
     saved.names.extend(more.names);
 }
+
+mod attacker;

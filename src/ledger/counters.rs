@@ -120,8 +120,15 @@ impl Counters {
 
     /// Fades the sums to `at`; an earlier time changes nothing, as does less than a second.
     pub fn fade(&mut self, at: Timestamp) {
+        if at.seconds_since(self.at) > 1.0 {
+            self.fade_exactly(at);
+        }
+    }
+
+    /// The same, to the microsecond.
+    pub(super) fn fade_exactly(&mut self, at: Timestamp) {
         let seconds = at.seconds_since(self.at);
-        if seconds > 1.0 {
+        if seconds > 0.0 {
             self.hour.scale((-seconds / HOUR).exp());
             self.day.scale((-seconds / DAY).exp());
             self.at = at;

@@ -46,6 +46,17 @@ pub const fn of(class: BounceClass, temporary: bool) -> Option<(Picture, f64)> {
     }
 }
 
+/// True when the remote side says in so many words that this mail, or this sender, is abusive; not merely against a
+/// policy of its own, which may be about anything.
+#[must_use]
+pub const fn names_abuse(class: BounceClass) -> bool {
+    use BounceClass as C;
+    matches!(
+        class,
+        C::SpamContent | C::UrlBlock | C::Virus | C::SenderBlocked | C::SmarthostAbuse
+    )
+}
+
 /// True when the reply speaks about our address rather than about anybody's mail.
 #[must_use]
 pub const fn about_us(class: BounceClass) -> bool {

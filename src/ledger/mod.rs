@@ -13,6 +13,7 @@ pub mod group;
 mod identity;
 mod index;
 mod intake;
+mod merge;
 mod message;
 pub mod neighbourhood;
 pub mod network;

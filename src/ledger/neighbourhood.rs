@@ -66,6 +66,13 @@ const CEILING: f64 = 6.0;
 const FIRST_CEILING: f64 = 3.0;
 /// A new account in a place below this is at home there at once.
 const ORDINARY: f64 = 2.0;
+/// New networks within an hour that a person may well have: the office, the telephone, the sofa.
+const AT_ONCE: usize = 3;
+/// What each further one says (nats), and the most that they say together.
+const HURRY: f64 = 1.0;
+const HURRY_CEILING: f64 = 3.5;
+/// Active days of our senders after which half of what is unusual for a newcomer may be told from what is new to us.
+const HALF_TAUGHT: f64 = 30.0;
 /// How likely a thief comes from a network that is new for his victim.
 const THIEF_IS_NEW: f64 = 0.85;
 /// Share of thieves' networks that several of our senders use.
@@ -89,6 +96,12 @@ impl Neighbourhood {
         self.days = self.days * keep + 1.0;
     }
 
+    /// How much we know of our senders (0 to 1): on the first day every sender and every recipient is new.
+    #[must_use]
+    pub fn experience(&self) -> f64 {
+        self.days / (self.days + HALF_TAUGHT)
+    }
+
     fn is_shared(&self, place: Place) -> bool {
         self.users(place.network) >= SHARED
     }
@@ -98,6 +111,38 @@ impl Neighbourhood {
         let country = self.countries.get(&country).copied().unwrap_or(0.0);
         let country = (country + 0.05) / (self.in_countries + 3.0);
         (self.users(place.network) + PRIOR * country / 40.0) / (self.adoptions + PRIOR)
+    }
+
+    /// Adds what another relay learned of everybody's habits.
+    pub(super) fn merge(&mut self, theirs: &Self) {
+        self.days += theirs.days;
+        self.met.shared += theirs.met.shared;
+        self.met.lonely += theirs.met.lonely;
+    }
+
+    /// Counts anew who uses which network.
+    pub(super) fn recount<'h>(&mut self, homes: impl Iterator<Item = &'h Home>) {
+        self.networks.clear();
+        self.countries.clear();
+        (self.adoptions, self.in_countries) = (0.0, 0.0);
+        for home in homes.filter(|home| home.adopted) {
+            self.adopt(Place {
+                network: home.network,
+                country: home.country,
+            });
+        }
+    }
+
+    /// Takes an adoption back.
+    fn forsake(&mut self, home: Home) {
+        if let Some(users) = self.networks.get_mut(&home.network) {
+            *users = (*users - 1.0).max(0.0);
+            self.adoptions = (self.adoptions - 1.0).max(0.0);
+        }
+        if let Some(users) = home.country.and_then(|cc| self.countries.get_mut(&cc)) {
+            *users = (*users - 1.0).max(0.0);
+            self.in_countries = (self.in_countries - 1.0).max(0.0);
+        }
     }
 
     fn adopt(&mut self, place: Place) {
@@ -111,7 +156,8 @@ impl Neighbourhood {
 
     /// Updates what is known of a sender's network; true when it is new for this sender.
     ///
-    /// A network is adopted after a day without suspicion; an ordinary one of a young sender at once.
+    /// A network is adopted after a day without suspicion; an ordinary one of a young sender at once, unless it has more
+    /// of them within an hour than a person has places to be.
     pub(super) fn meet(&mut self, sender: &mut Sender, place: Place, at: Timestamp) -> bool {
         let clean = sender.is_clean(at);
         if let Some(home) = sender.homes.get_mut(place.network) {
@@ -124,7 +170,14 @@ impl Neighbourhood {
         }
         let surprise = self.surprise(sender, place);
         let young = sender.active_days < 3.0;
-        let adopted = young && surprise < ORDINARY;
+        let many = (sender.homes.met_lately(at) + 1).saturating_sub(AT_ONCE);
+        if many > 0 {
+            for home in sender.homes.doubt(at) {
+                self.forsake(home);
+            }
+        }
+        let surprise = surprise.max((HURRY * many as f64).min(HURRY_CEILING));
+        let adopted = young && surprise < ORDINARY && many == 0;
         let faded = sender.network_met.map_or(f64::NEG_INFINITY, |met| {
             sender.network_surprise * (-at.seconds_since(met) / (DAY / 2.0)).exp()
         });

@@ -11,8 +11,8 @@ use crate::{
     classify::BounceClass,
     correlate::{Attempt, MessageKey},
     ledger::{
-        Ledger, SenderIndex, counters::Picture, evidence, message::Waiting, sender::Refusal,
-        weather::Storm,
+        Ledger, SenderId, SenderIndex, counters::Picture, evidence, message::Waiting,
+        sender::Refusal, weather::Storm,
     },
     mail::address,
     postfix::record::Status,
@@ -34,6 +34,8 @@ pub(crate) struct Operators {
 const SUSPECT: f64 = 4.5;
 /// What the refusal of a recipient is worth whom the sender wrote to before.
 const KNOWN: f64 = 0.25;
+/// What refused content is worth against a forwarder that rewrites senders (SRS): it is what came in.
+const FORWARDED: f64 = 0.2;
 const MAX_HOSTS: usize = 100_000;
 
 impl Operators {
@@ -151,6 +153,8 @@ struct Finding {
     /// What it weighs against this sender.
     weight: f64,
     about_us: bool,
+    /// Called abusive in so many words.
+    abuse: bool,
 }
 
 impl Ledger {
@@ -276,10 +280,13 @@ impl Ledger {
         let operator = self.operators.number(answer.host);
         self.changes.operators |= self.operators.names.len() > known;
         let found = class.and_then(|class| evidence::of(class, facts.temporary));
+        let forwards =
+            matches!(self.sender_id(sender), Some(SenderId::From(id)) if id.starts_with("srs@"));
         let own = found.map_or(0.0, |(picture, weight)| {
             // An address that the sender wrote to before was not bought with a list.
             let weight = match picture {
                 Picture::List => weight * (KNOWN + (1.0 - KNOWN) * facts.strangeness),
+                Picture::Content | Picture::Rate if forwards => weight * FORWARDED,
                 Picture::Content | Picture::Rate => weight,
             };
             let unexplained =
@@ -294,6 +301,7 @@ impl Ledger {
             picture: found.map(|(picture, _)| picture),
             weight: own,
             about_us: class.is_some_and(evidence::about_us),
+            abuse: !forwards && class.is_some_and(evidence::names_abuse),
         }
     }
 
@@ -319,6 +327,7 @@ impl Ledger {
                     picture,
                     weight: finding.weight,
                     novel,
+                    abuse: finding.abuse,
                 });
             }
             Some(_) => entry.uncounted.weather += 1.0,
@@ -339,27 +348,9 @@ impl Ledger {
         self.operators.name(number).unwrap_or("everywhere")
     }
 
-    /// A storm in one sentence.
-    #[must_use]
-    pub fn describe(&self, storm: &Storm) -> String {
-        let place = match storm.operator {
-            0 => "many operators",
-            number => self.operator_name(number),
-        };
-        let what = match storm.picture {
-            Picture::List => "says unknown recipient to many senders",
-            Picture::Content => "refuses the mail of many senders",
-            Picture::Rate => "puts off the mail of many senders",
-        };
-        if storm.began {
-            format!("{place} {what}; it is not counted against anyone")
-        } else {
-            format!("over: {place} {what}")
-        }
-    }
-
-    /// Trouble that everybody meets: what began and ended since the last call.
-    pub fn take_storms(&mut self) -> Vec<Storm> {
+    /// Trouble that everybody meets: what began and ended until now since the last call.
+    pub fn take_storms(&mut self, now: Timestamp) -> Vec<Storm> {
+        self.changes.weather |= self.weather.settle(now);
         self.weather.take_news()
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Learned once a day and only from days without suspicion, so that an attack cannot teach it.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{
@@ -116,6 +118,14 @@ impl Hours {
         }
     }
 
+    /// Adds what was counted elsewhere.
+    pub(super) fn merge(&mut self, theirs: &Self) {
+        for (ours, theirs) in self.bins.iter_mut().zip(&theirs.bins) {
+            *ours = ours.saturating_add(*theirs);
+        }
+        self.total = self.bins.iter().map(|count| u32::from(*count)).sum();
+    }
+
     /// Messages seen.
     #[must_use]
     pub fn total(&self) -> f64 {
@@ -174,6 +184,23 @@ impl Recipients {
         1.0
     }
 
+    /// Unites two filters. A recipient that both relays wrote to counts as new twice.
+    pub(super) fn merge(&mut self, theirs: &Self) {
+        self.stored = match self.layers.len().cmp(&theirs.layers.len()) {
+            Ordering::Less => theirs.stored,
+            Ordering::Equal => self.stored.saturating_add(theirs.stored),
+            Ordering::Greater => self.stored,
+        };
+        for (ours, theirs) in self.layers.iter_mut().zip(&theirs.layers) {
+            ours.unite(theirs);
+        }
+        let more = theirs.layers.iter().skip(self.layers.len()).cloned();
+        let more: Vec<_> = more.collect();
+        self.layers.extend(more);
+        self.seen += theirs.seen;
+        self.new += theirs.new;
+    }
+
     fn grow(&mut self) -> bool {
         if self.layers.len() >= LAYERS {
             return false;
@@ -225,15 +252,26 @@ impl Layer {
     }
 
     fn set(&mut self, hash: u64) {
+        for place in places(hash, self.words()) {
+            self.put(place);
+        }
+    }
+
+    fn words(&self) -> usize {
+        match self {
+            Self::Few(words, _) => usize::from(*words),
+            Self::Many(filter) => filter.len(),
+        }
+    }
+
+    fn put(&mut self, place: u16) {
         match self {
             Self::Few(words, set) => {
-                let words = usize::from(*words);
-                for place in places(hash, words) {
-                    if let Err(before) = set.binary_search(&place) {
-                        set.insert(before, place);
-                    }
+                if let Err(before) = set.binary_search(&place) {
+                    set.insert(before, place);
                 }
                 // Four places take the room of a word; a list that grows may have twice the room that it needs.
+                let words = usize::from(*words);
                 if set.len() > 2 * words {
                     let mut filter = vec![0; words];
                     for place in &*set {
@@ -242,9 +280,18 @@ impl Layer {
                     *self = Self::Many(filter);
                 }
             }
+            Self::Many(filter) => fill(filter, place),
+        }
+    }
+
+    /// All bits of both; both are filters of the same length.
+    fn unite(&mut self, theirs: &Self) {
+        match theirs {
+            Self::Few(_, set) => set.iter().for_each(|place| self.put(*place)),
             Self::Many(filter) => {
-                for place in places(hash, filter.len()) {
-                    fill(filter, place);
+                for (place, word) in (0u16..).step_by(64).zip(filter) {
+                    let set = (0u16..64).filter(|bit| word >> bit & 1 == 1);
+                    set.for_each(|bit| self.put(place.saturating_add(bit)));
                 }
             }
         }
@@ -310,14 +357,15 @@ impl Homes {
         self.known.is_empty()
     }
 
-    /// Adds one; the longest unused goes when there are too many.
+    /// Adds one; when there are too many the longest unused goes, those that are not the sender's own first: a thief
+    /// with many addresses does not make the owner a stranger.
     pub fn add(&mut self, home: Home) {
         if self.known.len() >= MAX_HOMES {
             let oldest = self
                 .known
                 .iter()
                 .enumerate()
-                .min_by_key(|(_, home)| home.last)
+                .min_by_key(|(_, home)| (home.adopted, home.last))
                 .map(|(position, _)| position);
             if let Some(position) = oldest {
                 self.known.remove(position);
@@ -325,6 +373,27 @@ impl Homes {
         }
         self.known.reserve_exact(1);
         self.known.push(home);
+    }
+
+    /// Networks met for the first time within the hour before `at`.
+    #[must_use]
+    pub fn met_lately(&self, at: Timestamp) -> usize {
+        self.known
+            .iter()
+            .filter(|home| at.seconds_since(home.first) < HOUR)
+            .count()
+    }
+
+    /// Those of the last hour are not the sender's own after all; their numbers and countries.
+    pub fn doubt(&mut self, at: Timestamp) -> Vec<Home> {
+        let mut doubted = Vec::new();
+        for home in &mut self.known {
+            if home.adopted && at.seconds_since(home.first) < HOUR {
+                doubted.push(*home);
+                home.adopted = false;
+            }
+        }
+        doubted
     }
 
     /// Every network is the sender's own.

@@ -33,6 +33,8 @@ pub struct Refusal {
     pub weight: f64,
     /// True when the message came over a new network.
     pub novel: bool,
+    /// True when it was called abusive in so many words.
+    pub abuse: bool,
 }
 
 /// What was seen but not counted, for the words of an explanation (faded over a day).

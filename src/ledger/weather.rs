@@ -187,12 +187,12 @@ pub struct Weather {
     news: Vec<Storm>,
 }
 
-/// Trouble that everybody meets: an operator, or (`operator` 0) the whole site.
+/// Trouble that everybody meets: an operator, the whole site ([`SITE`]), or our own address ([`ADDRESS`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storm {
     /// Event time of its beginning or end.
     pub at: Timestamp,
-    /// Number of the operator; 0 for the whole site.
+    /// Number of the operator, or one of the two that stand for none.
     pub operator: u32,
     /// What is refused.
     pub picture: Picture,
@@ -200,7 +200,12 @@ pub struct Storm {
     pub began: bool,
 }
 
-const SITE: u32 = 0;
+/// Stands for every operator.
+pub const SITE: u32 = 0;
+/// Stands for our own address, which several operators refuse.
+pub const ADDRESS: u32 = u32::MAX;
+/// Slots without a sign after which trouble is over.
+const OVER: i64 = 3;
 
 impl Weather {
     /// Records an attempt of a familiar, unsuspected sender.
@@ -224,9 +229,27 @@ impl Weather {
         if let Some(picture) = picture {
             self.watch(at, number, operator, picture);
         }
-        if !self.storms.is_empty() {
-            self.calm(at, number);
+        if about_us && self.is_listed(number, None) {
+            self.begin(at, ADDRESS, Picture::Content);
         }
+        self.settle(at);
+    }
+
+    /// When the next storm is over unless there are new signs of it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let last = self.storms.values().min()?;
+        let slot = last.seconds().div_euclid(SLOT) + OVER;
+        Some(Timestamp::from_seconds(slot * SLOT))
+    }
+
+    /// Ends what has not been seen for two slots. True when there is news.
+    pub fn settle(&mut self, at: Timestamp) -> bool {
+        if self.deadline().is_none_or(|deadline| deadline > at) {
+            return false;
+        }
+        self.calm(at, at.seconds().div_euclid(SLOT));
+        true
     }
 
     /// How far a refusal is common property just now, from 0 (this sender's alone) to 1 (everybody's).
@@ -266,8 +289,11 @@ impl Weather {
     /// is about the address as well.
     #[must_use]
     pub fn listed(&self, at: Timestamp, sender: u32) -> bool {
-        let number = at.seconds().div_euclid(SLOT);
-        let others = self.site.others(number, Some(sender), Kind::Address);
+        self.is_listed(at.seconds().div_euclid(SLOT), Some(sender))
+    }
+
+    fn is_listed(&self, number: i64, except: Option<u32>) -> bool {
+        let others = self.site.others(number, except, Kind::Address);
         others.operators >= 3
             && others.refused > 1.5
             && others.refused / (others.senders + 6.0) > 0.04
@@ -309,11 +335,10 @@ impl Weather {
         }
     }
 
-    /// Ends what has not been seen for two slots.
     fn calm(&mut self, at: Timestamp, number: i64) {
         let news = &mut self.news;
         self.storms.retain(|(operator, picture), last| {
-            let over = last.seconds().div_euclid(SLOT) < number - 2;
+            let over = last.seconds().div_euclid(SLOT) + OVER <= number;
             if over {
                 news.push(Storm {
                     at,

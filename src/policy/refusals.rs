@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     ledger::{
         counters::{Counts, DAY, HOUR, Picture},
-        sender::Sender,
+        sender::{Refusal, Sender},
     },
     policy::{
         rule::{Key, Kind, Pictures, Value},
@@ -27,8 +27,12 @@ pub struct Refusals {
     pub share: f64,
     /// Refusals for the content or the sender among them, at least: a stale list has none.
     pub content: f64,
+    /// Refusals among the last sixteen that call the mail or the sender abusive in so many words, at least.
+    pub abuse: f64,
     /// Share of recipients that the sender had not written to before, at least.
     pub strangers: f64,
+    /// Answers on record of earlier days, at most: for senders of whom nothing is known. None: whatever the past.
+    pub past: Option<f64>,
     /// Mail operators that refused, at least (among the last sixteen refusals).
     pub operators: usize,
 }
@@ -41,7 +45,9 @@ impl Refusals {
         at_least: 0.0,
         share: 0.0,
         content: 0.0,
+        abuse: 0.0,
         strangers: 0.0,
+        past: None,
         operators: 1,
     };
 
@@ -52,7 +58,9 @@ impl Refusals {
         Key::required("refused_at_least", Kind::Number),
         Key::required("refused_share", Kind::Share),
         Key::optional("content_at_least", Kind::Number),
+        Key::optional("abuse_at_least", Kind::Number),
         Key::optional("strangers_at_least", Kind::Share),
+        Key::optional("past_at_most", Kind::Number),
         Key::optional("operators_at_least", Kind::Count),
     ];
 
@@ -63,7 +71,9 @@ impl Refusals {
             "refused_at_least" => Value::Number(self.at_least),
             "refused_share" => Value::Share(self.share),
             "content_at_least" => Value::Number(self.content),
+            "abuse_at_least" => Value::Number(self.abuse),
             "strangers_at_least" => Value::Share(self.strangers),
+            "past_at_most" => Value::Number(self.past?),
             "operators_at_least" => Value::Count(self.operators),
             _ => return None,
         })
@@ -76,7 +86,9 @@ impl Refusals {
             ("refused_at_least", Value::Number(number)) => self.at_least = number,
             ("refused_share", Value::Share(share)) => self.share = share,
             ("content_at_least", Value::Number(number)) => self.content = number,
+            ("abuse_at_least", Value::Number(number)) => self.abuse = number,
             ("strangers_at_least", Value::Share(share)) => self.strangers = share,
+            ("past_at_most", Value::Number(number)) => self.past = Some(number),
             ("operators_at_least", Value::Count(count)) => self.operators = count,
             _ => {}
         }
@@ -96,7 +108,11 @@ impl Refusals {
     #[must_use]
     pub fn fires(&self, sender: &Sender, at: Timestamp) -> bool {
         let (refused, answered) = self.sums(sender, at);
-        if refused < 0.5 || self.strangers(sender, at) < self.strangers {
+        if refused < 0.5
+            || self.past.is_some_and(|past| sender.usual.answered > past)
+            || self.strangers(sender, at) < self.strangers
+            || self.abuse(sender, at) < 0.9 * self.abuse
+        {
             return false;
         }
         if self.content > 0.0 && self.sum(sender, at, Picture::Content) < 0.9 * self.content {
@@ -121,12 +137,23 @@ impl Refusals {
 
     /// Refusals within the window, counted one by one (exact up to sixteen; the faded sum lags behind).
     fn one_by_one(&self, sender: &Sender, at: Timestamp) -> f64 {
+        self.lately(sender, at, |_| true)
+    }
+
+    /// Those among them that call the mail abusive.
+    fn abuse(&self, sender: &Sender, at: Timestamp) -> f64 {
+        self.lately(sender, at, |refusal| refusal.abuse)
+    }
+
+    fn lately(&self, sender: &Sender, at: Timestamp, which: impl Fn(&Refusal) -> bool) -> f64 {
         let window = if self.day { DAY } else { HOUR };
         sender
             .recent
             .iter()
             .filter(|refusal| {
-                self.count.contains(refusal.picture) && at.seconds_since(refusal.at) < window
+                self.count.contains(refusal.picture)
+                    && at.seconds_since(refusal.at) < window
+                    && which(refusal)
             })
             .map(|refusal| refusal.weight)
             .sum()

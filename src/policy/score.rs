@@ -186,7 +186,7 @@ fn is_unremarkable(entry: &Sender, at: Timestamp) -> bool {
 #[must_use]
 pub(super) fn examine(ledger: &Ledger, sender: SenderIndex, at: Timestamp) -> Option<Assessment> {
     let entry = ledger.sender(sender)?;
-    let volume = volume(entry, at);
+    let volume = volume(entry, at) * taught(ledger, entry);
     let hour = hour(entry, ledger.hour_bin(at));
     let mut best: Option<Assessment> = None;
     for novel in [true, false] {
@@ -243,7 +243,7 @@ fn look(
         },
         network: AT_HOME,
         volume: look.volume,
-        strangers: strangers(entry, context),
+        strangers: strangers(entry, context) * taught(ledger, entry),
         hour: look.hour,
         group: 0.0,
         source: 0.0,
@@ -318,6 +318,15 @@ fn best_shape(found: &mut Assessment) {
         found.source >= 4.0,
     ];
     found.kinds = kinds.into_iter().map(u32::from).sum();
+}
+
+/// What is unusual for a newcomer is worth less while everybody is one, as on our first day.
+fn taught(ledger: &Ledger, entry: &Sender) -> f64 {
+    if entry.is_young() {
+        ledger.neighbourhood().experience().max(0.02)
+    } else {
+        1.0
+    }
 }
 
 /// Volume against the sender's own record: 2 ln(v / record), at most 5.

@@ -388,7 +388,13 @@ fn a_provider_that_throttles_everyone_touches_nobody() {
         }
     }
     world.nobody_is_touched();
-    assert!(world.ledger.take_storms().iter().any(|storm| storm.began));
+    assert!(
+        world
+            .ledger
+            .take_storms(world.now)
+            .iter()
+            .any(|storm| storm.began)
+    );
 }
 
 #[test]

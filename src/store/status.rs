@@ -76,6 +76,27 @@ impl Store {
                 .optional()
         })
     }
+
+    /// The facts whose names begin with `prefix`, by name.
+    ///
+    /// # Errors
+    /// As SQLite has them.
+    pub fn gates(&self, prefix: &str) -> Result<Vec<Gate>, Error> {
+        self.read("read gates", |db| {
+            db.prepare_cached(
+                "SELECT name, value, changed FROM gate
+                 WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
+            )?
+            .query_map(params![prefix], |row| {
+                Ok(Gate {
+                    name: row.get(0)?,
+                    value: row::from_json(row, 1)?,
+                    changed: row::time(row, 2)?,
+                })
+            })?
+            .collect()
+        })
+    }
 }
 
 pub(super) fn put_gate(db: &Transaction<'_>, gate: &Gate) -> rusqlite::Result<()> {
