@@ -357,12 +357,12 @@ mod tests {
         };
         let (mut core, _) = Core::open(directory.path(), setup, "relay1").unwrap();
         core.operator = Operator {
-            host: "relay1".to_owned(),
             alert: config::Alert {
-                from: "postwarden@relay1.example.org".to_owned(),
                 to: vec!["noc@example.org".to_owned()],
+                from: "postwarden@relay1.example.org".to_owned(),
                 ..config::Alert::default()
             },
+            host: "relay1".to_owned(),
         };
         let wall = Timestamp::from_seconds(1_790_000_000);
         let mut told = Vec::new();

@@ -28,6 +28,7 @@ pub mod ground;
 pub mod inbound;
 pub mod instance;
 pub mod measure;
+pub mod past;
 pub mod play;
 pub mod random;
 pub mod remote;

@@ -20,7 +20,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// How a remote side treats mail.
+/// How a remote side treats mail. All but [`Temper::Accept`], [`Temper::Keep`] and [`Temper::Refuse`] know their users:
+/// recipients whose local part begins with `no-such` are unknown there (`550 5.1.1`).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Temper {
@@ -28,7 +29,7 @@ pub enum Temper {
     Accept,
     /// Takes everything and keeps it whole.
     Keep,
-    /// Knows only some recipients: those whose local part begins with `no-such` are unknown (`550 5.1.1`).
+    /// Takes everything for users whom it knows.
     UnknownUsers,
     /// Refuses content (`550 5.7.1`) once it has seen `after` copies of it. Mail is the same if it links to the same host.
     ContentFilter {
@@ -156,9 +157,11 @@ impl Side {
     ) -> Answer {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         match temper {
-            Temper::UnknownUsers if recipient.starts_with("no-such") => Answer::Reply(format!(
-                "550 5.1.1 <{recipient}>: Recipient address rejected: no such user here"
-            )),
+            temper if temper.knows_its_users() && recipient.starts_with("no-such") => {
+                Answer::Reply(format!(
+                    "550 5.1.1 <{recipient}>: Recipient address rejected: no such user here"
+                ))
+            }
             Temper::Throttle { burst, per_second } => {
                 let bucket = memory.tokens.entry(envelope.sender.clone());
                 let (tokens, at) = bucket.or_insert((*burst, now));

@@ -11,8 +11,8 @@ use crate::{
     daemon::clock,
     demo::{
         Error,
-        cast::{self, Body, Flow, Letter},
-        measure,
+        cast::{self, Body, Flow, Letter, Person},
+        measure, past,
         random::Random,
         remote::Temper,
         traffic::{Office, Posted, Traffic},
@@ -35,6 +35,8 @@ pub struct Scenario {
     pub weather: Vec<(&'static str, Temper)>,
     /// How long the actors are at work.
     pub span: Duration,
+    /// Whether there is a log of earlier days, from which postwarden learns what is normal; else this is its first day.
+    pub past: bool,
     /// Most messages of the guilty that remote sides may accept; none: only reported.
     pub leaks: Option<usize>,
 }
@@ -58,12 +60,27 @@ pub struct Actor {
     pub addresses: u8,
     /// Share of addresses that no longer exist.
     pub stale: f64,
+    /// How many different recipients there are; 0: each letter has its own.
+    pub circle: usize,
+    /// What this identity did on earlier days, if there are any.
+    pub habit: Habit,
     /// Phishing, ordinary letters or a newsletter.
     pub body: Body<'static>,
     /// The places of the recipients; empty: all.
     pub places: Vec<&'static str>,
     /// Who must be convicted for it (`sasl:...`, `from:...`); none: innocent.
     pub guilty: Option<String>,
+}
+
+/// What an actor's identity is known for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// Nothing, or what the user of that name does.
+    None,
+    /// The same once a week.
+    Weekly,
+    /// So many letters a working day.
+    Daily(u32),
 }
 
 /// How a story ended.
@@ -153,10 +170,15 @@ pub fn play(scenario: &Scenario, binary: &Path, seed: u64, stop: &Stop) -> Resul
         ..Orders::default()
     };
     let setup = Setup::write(&world, binary, &orders)?;
-    let warden = setup.start(stop)?;
     let mut dice = Random::new(seed);
     let names: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
     let people = cast::people(40, world::HOME, &names, &mut dice);
+    if scenario.past {
+        let told = earlier_days(scenario, &names, &people, &mut dice);
+        let rotated = world.relay.log().with_extension("log.1");
+        fs_err::write(rotated, told).map_err(Error::io("writing the rotated log"))?;
+    }
+    let warden = setup.start(stop)?;
     let span = BEFORE + scenario.span + AFTER;
     let life = cast::ordinary(&people, PACE, span, "day", &mut dice);
     let life = post(&world, life, world.relay.address().into())?;
@@ -186,41 +208,57 @@ fn post(world: &World, letters: Vec<Letter>, office: Office) -> Result<Traffic, 
     Traffic::start(letters, office, &world.witness, &world.stop)
 }
 
+/// Letters a working day of one person.
+const USUAL: f64 = 6.0;
+
+/// The log of the days before: ordinary life, and what the actors' identities are known for.
+fn earlier_days(
+    scenario: &Scenario,
+    names: &[&str],
+    people: &[Person],
+    dice: &mut Random,
+) -> String {
+    let now = clock::now();
+    let pace = USUAL * people.len() as f64 / past::WORKDAY.as_secs_f64();
+    let mut scenes = Vec::new();
+    for day in 1..=past::DAYS {
+        let morning = past::morning(now, day) - past::WORKDAY;
+        let name = format!("before{day}");
+        let life = cast::ordinary(people, pace, past::WORKDAY, &name, dice);
+        scenes.push((morning, life));
+        for actor in &scenario.actors {
+            let name = format!("{}-{day}", actor.identity);
+            let (pace, span) = match actor.habit {
+                Habit::Weekly if day % 7 == 5 => (actor.per_second, scenario.span),
+                Habit::Daily(letters) => {
+                    let span = past::WORKDAY;
+                    (f64::from(letters) / span.as_secs_f64(), span)
+                }
+                Habit::None | Habit::Weekly => continue,
+            };
+            let usual = Actor {
+                per_second: pace,
+                stale: if actor.guilty.is_some() {
+                    0.0
+                } else {
+                    actor.stale
+                },
+                ..actor.clone()
+            };
+            let letters = usual.letters(span, &name, names, dice);
+            scenes.push((morning, letters));
+        }
+    }
+    past::log(scenes)
+}
+
 /// The actors' letters: through the port, and by sendmail(1).
 fn letters(scenario: &Scenario, names: &[&str], dice: &mut Random) -> (Vec<Letter>, Vec<Letter>) {
     let (mut by_port, mut by_hand) = (Vec::new(), Vec::new());
     for (number, actor) in scenario.actors.iter().enumerate() {
-        // Hosts without a login are the house's own.
-        let networks: Vec<IpAddr> = (0..actor.addresses)
-            .map(|n| {
-                if actor.login.is_some() {
-                    IpAddr::from([100, 64 + n, n, 10 + n])
-                } else {
-                    IpAddr::from([198, 51, 100, 200 + n % 50])
-                }
-            })
-            .collect();
-        let flow = Flow {
-            login: actor.login.as_deref(),
-            identity: &actor.identity,
-            sender: &actor.sender,
-            per_second: actor.per_second,
-            recipients: actor.recipients,
-            networks: &networks,
-            places: if actor.places.is_empty() {
-                names
-            } else {
-                &actor.places
-            },
-            stale: actor.stale,
-            body: actor.body,
-        };
         let name = format!("{}{number}", scenario.name);
-        let letters = flow.letters(
-            scenario.span,
-            &name,
-            &mut dice.fork(u64::try_from(number).unwrap_or(0)),
-        );
+        let mut dice = dice.fork(u64::try_from(number).unwrap_or(0));
+        let letters = actor.letters(scenario.span, &name, names, &mut dice);
         if actor.local {
             by_hand.extend(letters);
         } else {
@@ -228,6 +266,46 @@ fn letters(scenario: &Scenario, names: &[&str], dice: &mut Random) -> (Vec<Lette
         }
     }
     (by_port, by_hand)
+}
+
+impl Actor {
+    /// Its letters over `span`; `name` is unique in the run.
+    fn letters(&self, span: Duration, name: &str, all: &[&str], dice: &mut Random) -> Vec<Letter> {
+        // Hosts without a login are the house's own.
+        let networks: Vec<IpAddr> = (0..self.addresses)
+            .map(|n| match (self.local, &self.login) {
+                (true, _) => IpAddr::from([127, 0, 0, 1]),
+                (false, Some(_)) => IpAddr::from([100, 64 + n, n, 10 + n]),
+                (false, None) => IpAddr::from([198, 51, 100, 200 + n % 50]),
+            })
+            .collect();
+        let places = if self.places.is_empty() {
+            all
+        } else {
+            &self.places
+        };
+        let flow = Flow {
+            login: self.login.as_deref(),
+            identity: &self.identity,
+            sender: &self.sender,
+            per_second: self.per_second,
+            recipients: self.recipients,
+            networks: &networks,
+            places,
+            stale: self.stale,
+            body: self.body,
+        };
+        let mut letters = flow.letters(span, name, dice);
+        if self.circle > 0 {
+            let readers = letters.iter_mut().flat_map(|letter| &mut letter.recipients);
+            for recipient in readers {
+                let reader = dice.below(self.circle);
+                let place = places.get(reader % places.len().max(1)).copied();
+                *recipient = format!("reader-{reader}@{}", place.unwrap_or_default());
+            }
+        }
+        letters
+    }
 }
 
 /// Until all guilty are convicted; if nobody is guilty, or one escapes, until the end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::demo::{
     cast::Body,
     remote::Temper,
-    scenario::{Actor, Scenario},
+    scenario::{Actor, Habit, Scenario},
     world,
 };
 
@@ -15,7 +15,15 @@ const CAMPAIGN: Body<'static> = Body::Phish("mailbox-check.example");
 /// All stories.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    [thieves(), many(), honest(), habits(), weather()].concat()
+    [
+        thieves(),
+        many(),
+        honest(),
+        habits(),
+        weather(),
+        first_day(),
+    ]
+    .concat()
 }
 
 fn thieves() -> Vec<Scenario> {
@@ -29,6 +37,7 @@ fn thieves() -> Vec<Scenario> {
         login: None,
         local: true,
         sender: "www-data@example.org".to_owned(),
+        habit: Habit::Daily(6),
         guilty: Some("from:www-data@example.org".to_owned()),
         ..thief("user07", 10.0)
     };
@@ -91,6 +100,7 @@ fn honest() -> Vec<Scenario> {
     let newsletter = Actor {
         per_second: 25.0,
         stale: 0.03,
+        habit: Habit::Weekly,
         body: Body::News,
         ..sender("newsletter")
     };
@@ -117,6 +127,7 @@ fn honest() -> Vec<Scenario> {
         sender: "list-bounces@lists.example.org".to_owned(),
         per_second: 10.0,
         stale: 0.02,
+        habit: Habit::Daily(40),
         ..sender("list")
     };
     vec![
@@ -148,6 +159,8 @@ fn habits() -> Vec<Scenario> {
         identity: "forwarder".to_owned(),
         sender: "SRS0=a#=t=elsewhere.example=someone@example.org".to_owned(),
         per_second: 3.0,
+        circle: 15,
+        habit: Habit::Daily(40),
         body: CAMPAIGN,
         ..sender("forwarder")
     };
@@ -234,6 +247,36 @@ fn weather() -> Vec<Scenario> {
     ]
 }
 
+/// Nothing was learned before; what is refused for its content must do.
+fn first_day() -> Vec<Scenario> {
+    let everybody = [
+        ("burst", "first-thief", "a stolen account on the first day"),
+        ("webshell", "first-webshell", "a web shell on the first day"),
+        (
+            "newsletter",
+            "first-newsletter",
+            "a newsletter on the first day",
+        ),
+        (
+            "forwarder",
+            "first-forwarder",
+            "a forwarder of spam on the first day",
+        ),
+        ("stale-list", "first-list", "a stale list on the first day"),
+    ];
+    let stories = [thieves(), honest(), habits()].concat();
+    let first = |(of, name, about): (&str, &'static str, &'static str)| {
+        let story = stories.iter().find(|story| story.name == of)?;
+        Some(Scenario {
+            name,
+            about,
+            past: false,
+            ..story.clone()
+        })
+    };
+    everybody.into_iter().filter_map(first).collect()
+}
+
 fn story(name: &'static str, about: &'static str, seconds: u64, actors: Vec<Actor>) -> Scenario {
     Scenario {
         name,
@@ -241,6 +284,7 @@ fn story(name: &'static str, about: &'static str, seconds: u64, actors: Vec<Acto
         actors,
         weather: Vec::new(),
         span: Duration::from_secs(seconds),
+        past: true,
         leaks: None,
     }
 }
@@ -260,6 +304,8 @@ fn thief(user: &str, per_second: f64) -> Actor {
         stale: 0.4,
         body: CAMPAIGN,
         places: Vec::new(),
+        circle: 0,
+        habit: Habit::None,
     }
 }
 

@@ -185,6 +185,7 @@ mod tests {
         correlate::{Attempt, MessageKey, Origin},
         ledger::{SenderId, Setup},
         postfix::record::{Relay, Status},
+        time::Timestamp,
     };
 
     /// One message of one of five people: who, seconds since the last one, and whether its recipient exists.
