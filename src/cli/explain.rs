@@ -8,9 +8,10 @@ use crate::{
     cli::{
         Context, Exit, Failure, desk,
         table::{Table, plain},
+        wording,
     },
     daemon::{self, clock},
-    engine::{Engine, incident::Incident},
+    engine::{Engine, docket::Slow, incident::Incident},
     ledger::SenderId,
     policy::{Explanation, Mode},
 };
@@ -39,10 +40,15 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         return Err(failure.hint("postwarden senders lists who is known"));
     };
     let incident = engine.incident_of(&sender_id);
+    let slow = engine.docket().slow_of(&sender_id);
     if args.json {
-        writeln!(out, "{}", object(&sender_id, &explanation, incident))?;
+        let mut object = object(&sender_id, &explanation, incident);
+        if let Value::Object(members) = &mut object {
+            members.insert("slowed".to_owned(), slow.map(wording::slow_json).into());
+        }
+        writeln!(out, "{object}")?;
     } else {
-        print(&sender_id, &explanation, incident, out)?;
+        print(&sender_id, &explanation, incident, slow, out)?;
     }
     Ok(Exit::Ok)
 }
@@ -89,6 +95,7 @@ fn print(
     who: &SenderId,
     explanation: &Explanation,
     incident: Option<&Incident>,
+    slow: Option<&Slow>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let verdict = incident.map_or(explanation.judgement.verdict, |incident| incident.verdict);
@@ -105,6 +112,9 @@ fn print(
             "incident {} by policy {}{enforced}",
             incident.number, incident.policy
         )?;
+    }
+    if let Some(slow) = slow {
+        writeln!(out, "{}", wording::slow_line(slow))?;
     }
     let texts = |texts: &[String]| texts.iter().map(|text| plain(text)).collect::<Vec<_>>();
     let counted = counted(explanation, incident)

@@ -210,6 +210,13 @@ fn print_mail(store: &Store, incident: &Incident, out: &mut dyn Write) -> Result
         "  accepted by remote sides after the decision: {} recipients",
         incident.accepted_after
     )?;
+    if incident.put_off > 0 {
+        writeln!(
+            out,
+            "  put off at intake before it: {} messages",
+            incident.put_off
+        )?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,11 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Context, Exit, Failure, desk, table::Table, wording::moment},
+    cli::{
+        Context, Exit, Failure, desk,
+        table::Table,
+        wording::{moment, slow_json},
+    },
     daemon::{self, clock},
     engine::Engine,
     ledger::sender::Sender,
@@ -86,6 +90,8 @@ struct Row {
     answered: f64,
     queued: f64,
     last: Timestamp,
+    /// How it is limited at intake.
+    slowed: Value,
 }
 
 impl Row {
@@ -99,6 +105,7 @@ impl Row {
             "answered_hour": rounded(self.answered),
             "queued": self.queued,
             "last": self.last.to_string(),
+            "slowed": self.slowed,
         })
     }
 }
@@ -125,6 +132,11 @@ fn row(engine: &Engine, sender: &Sender, now: Timestamp) -> Row {
         answered: sum(|counts| counts.answered),
         queued: sender.queued,
         last: sender.last,
+        slowed: sender
+            .id
+            .as_ref()
+            .and_then(|id| engine.docket().slow_of(id))
+            .map_or(Value::Null, slow_json),
     }
 }
 

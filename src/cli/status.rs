@@ -149,6 +149,9 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
         text("waiting"),
         text("messages_on_hold")
     )?;
+    if let Some(line) = reaction(object) {
+        writeln!(out, "Reaction  {line}")?;
+    }
     writeln!(out, "Alerts    {} not sent yet", text("alerts_waiting"))?;
     writeln!(out, "Digests   {} published", text("digests"))?;
     exempt::print(object.get("exempt"), out)?;
@@ -205,6 +208,27 @@ fn queue(object: &Value) -> String {
 /// A member as plain text; empty where there is none.
 fn member(object: &Value, pointer: &str) -> String {
     object.pointer(pointer).map(plain_value).unwrap_or_default()
+}
+
+/// How long it took from a log line being readable, for what was acted upon since the start: half of the times, and the
+/// longest.
+fn reaction(object: &Value) -> Option<String> {
+    let steps = [
+        ("postwarden_decision_seconds", "decided"),
+        ("postwarden_intake_seconds", "in force at intake"),
+        ("postwarden_reaction_seconds", "queue on hold and verified"),
+    ];
+    let step = |(name, what): (&str, &str)| {
+        let found = object.pointer(&format!("/daemon/metrics/latencies/{name}"))?;
+        let millis = |member: &str| {
+            let micros = found.get(member).and_then(Value::as_u64).unwrap_or(0);
+            format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
+        };
+        let count = found.get("count").and_then(Value::as_u64).unwrap_or(0);
+        (count > 0).then(|| format!("{what} {} (max {})", millis("p50_us"), millis("max_us")))
+    };
+    let steps: Vec<String> = steps.into_iter().filter_map(step).collect();
+    (!steps.is_empty()).then(|| format!("line readable → {}", steps.join(", ")))
 }
 
 fn open_count(object: &Value) -> usize {

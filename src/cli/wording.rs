@@ -3,7 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    engine::{effect::VerdictChange, incident::Incident},
+    engine::{
+        allowance::{Allowance, Limit},
+        docket::Slow,
+        effect::VerdictChange,
+        incident::Incident,
+    },
     policy::{Figures, Reason},
     time::Timestamp,
 };
@@ -41,10 +46,50 @@ pub fn incident_json(incident: &Incident) -> Value {
         "closed_by": incident.closed_by,
         "reasons": reasons_json(&incident.reasons),
         "accepted_after": incident.accepted_after,
+        "put_off": incident.put_off,
         "lines": incident.lines,
     });
     add_figures(&mut object, incident.figures);
     object
+}
+
+/// How a sender is limited at intake, as JSON.
+#[must_use]
+pub fn slow_json(slow: &Slow) -> Value {
+    let limit = |limit: &Limit| json!({"at_once": limit.burst, "per_hour": limit.per_hour});
+    json!({
+        "since": slow.since.to_string(),
+        "policy": slow.policy,
+        "new_networks": limit(&slow.allowance.novel),
+        "own_networks": slow.allowance.usual.as_ref().map(limit),
+        "put_off": slow.put_off,
+        "last_put_off": slow.last.map(|at| at.to_string()),
+    })
+}
+
+/// The same in a sentence.
+#[must_use]
+pub fn slow_line(slow: &Slow) -> String {
+    let limit = |limit: &Limit| {
+        format!(
+            "{:.0} recipients an hour, {:.0} at once",
+            limit.per_hour, limit.burst
+        )
+    };
+    let own = match &slow.allowance {
+        Allowance { homes, .. } if homes.is_empty() => "it has none of its own yet".to_owned(),
+        Allowance { usual: None, .. } => "no limit from its own".to_owned(),
+        Allowance {
+            usual: Some(usual), ..
+        } => format!("{} from its own", limit(usual)),
+    };
+    format!(
+        "limited at intake since {} UTC by policy {}: {} from new networks, {own}; {} messages put off so far (no evidence of refusal)",
+        moment(slow.since),
+        slow.policy,
+        limit(&slow.allowance.novel),
+        slow.put_off
+    )
 }
 
 fn reasons_json(reasons: &[Reason]) -> Value {

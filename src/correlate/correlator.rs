@@ -111,7 +111,7 @@ impl Correlator {
                 self.proxy_accept(record, action, *queued_as, out);
             }
             Event::Reject(action) | Event::MilterReject(action) | Event::Discard(action) => {
-                self.refused(record, action);
+                self.refused(record, action, out);
             }
             Event::Connect(_) | Event::Disconnect { .. } => self.session_bound(record),
             _ => {}

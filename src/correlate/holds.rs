@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Correlator, Fact, correlator::Out, links::session};
-use crate::postfix::record::{Action, Record};
+use crate::postfix::record::{Action, Event, Record};
 
 /// How long after the first recipient's hold the session may take to come to `client=`.
 const HOLD_SPAN: i64 = 3600 * 1_000_000;
@@ -104,22 +104,35 @@ impl Correlator {
     }
 
     /// Refused or thrown away after its data: before 3.10 no other line tells its end.
-    pub(super) fn refused(&mut self, record: &Record<'_>, action: &Action<'_>) {
+    pub(super) fn refused(&mut self, record: &Record<'_>, action: &Action<'_>, out: Out<'_>) {
         let whole = matches!(
             action.stage,
             Some("END-OF-MESSAGE" | "DATA" | "BDAT" | "header" | "body" | "content" | "mime-error")
         );
-        if let Some(slot) = record
+        let Some(slot) = record
             .queue_id
             .filter(|_| whole)
             .and_then(|id| self.lookup(record, id))
-            && self
-                .table
-                .get(slot)
-                .is_some_and(|m| m.queued.is_none() && !m.held)
-        {
-            self.close(slot, None);
+        else {
+            return;
+        };
+        let Some(message) = self
+            .table
+            .get(slot)
+            .filter(|m| m.queued.is_none() && !m.held)
+        else {
+            return;
+        };
+        if matches!(record.event, Event::Reject(_)) && message.is_known() {
+            let mut origin = message.origin.clone();
+            origin.sender = origin.sender.or_else(|| action.sender.map(Into::into));
+            out(Fact::Refused {
+                at: record.at,
+                origin: &origin,
+                text: action.text,
+            });
         }
+        self.close(slot, None);
     }
 
     /// A session began or ended: a hold that no `client=` followed is over.

@@ -202,6 +202,15 @@ pub enum Fact<'a> {
         /// Event time.
         at: Timestamp,
     },
+    /// smtpd did not take a message whose recipients it had taken. Nothing else is told of it.
+    Refused {
+        /// Event time.
+        at: Timestamp,
+        /// Who tried to bring it in.
+        origin: &'a Origin,
+        /// Our own reply, code first (`450 4.7.1 <DATA>: Data command rejected: ...`).
+        text: &'a str,
+    },
     /// The message was put on hold (by us, a person, an access map or a milter).
     Held {
         /// The message.

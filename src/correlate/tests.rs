@@ -178,6 +178,7 @@ fn told(fact: &Fact<'_>) -> String {
         Fact::End { message, .. } => format!("end {}", message.0),
         Fact::Held { message, .. } => format!("held {}", message.0),
         Fact::Released { message, .. } => format!("released {}", message.0),
+        Fact::Refused { origin, .. } => format!("refused {}", who(origin)),
     }
 }
 

@@ -52,6 +52,10 @@ pub struct Core {
     pub aside: Aside,
     /// Who is told of what belongs to no incident.
     pub operator: Operator,
+    /// When the log line that is being decided on became readable, by the clock on the wall; for the latencies.
+    pub readable: Option<Timestamp>,
+    /// Whether anything that was last written down acts on mail: a new `slow` or `hold` in force.
+    pub acted: bool,
     host: String,
     _lock: StateLock,
 }
@@ -113,6 +117,8 @@ impl Core {
             store,
             aside: Aside::default(),
             operator: Operator::default(),
+            readable: None,
+            acted: false,
             host: host.to_owned(),
             _lock: lock,
         };
@@ -148,7 +154,9 @@ impl Core {
             ..Commit::default()
         };
         let mut errands = Vec::new();
+        self.acted = false;
         while let Some(effect) = self.engine.next_effect() {
+            self.acted |= acts(&effect);
             self.effect(effect, wall, &mut commit, &mut errands);
         }
         commit.checkpoint = self.engine.checkpoint();
@@ -295,14 +303,19 @@ impl Core {
         });
         if enforced && incident.closed.is_none() {
             let queue_ids = self.engine.queued(&incident.sender_id);
+            let readable = self.readable.map(Timestamp::micros);
             commit.jobs.push(NewJob {
-                detail: json!({"queue_ids": queue_ids}),
+                detail: json!({"queue_ids": queue_ids, "readable": readable, "decided": wall.micros()}),
                 ..job(number, JobKind::Hold, 0, wall)
             });
             commit.jobs.push(job(number, JobKind::Evidence, 0, wall));
         }
         commit.jobs.push(job(number, JobKind::Alert, stage, wall));
     }
+}
+
+fn acts(effect: &Effect) -> bool {
+    matches!(effect, Effect::Verdict(change) if change.mode == Mode::Enforce && change.verdict >= Verdict::Slow)
 }
 
 /// The saved state with the clear names that are still known.

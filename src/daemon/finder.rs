@@ -9,7 +9,8 @@ use std::{
 use crate::{
     action::hands::Hands,
     correlate::{Entry, Origin},
-    ledger::SenderId,
+    engine::incident::Incident,
+    ledger::{SenderId, network},
     postfix::{
         queue_file::{HEAD_BYTES, Head},
         queue_list::Queue,
@@ -71,12 +72,21 @@ pub struct Queued {
 }
 
 impl Queued {
-    /// Whether the message is the sender's: by its login, or without one by its sender or client.
+    /// Whether the message is the incident's: by its login, or without one by its sender (if it comes from a client that
+    /// the sender uses) or its client.
     #[must_use]
-    pub fn is_of(&self, sender_id: &SenderId) -> bool {
+    pub fn is_of(&self, incident: &Incident) -> bool {
         let origin = &self.envelope.origin;
-        SenderId::of(origin).as_ref() == Some(sender_id)
-            || origin.login.is_none() && SenderId::client(origin).as_ref() == Some(sender_id)
+        let sender_id = Some(&incident.sender_id);
+        if origin.login.is_none() && SenderId::client(origin).as_ref() == sender_id {
+            return true;
+        }
+        SenderId::of(origin).as_ref() == sender_id
+            && (origin.login.is_some()
+                || incident.machines.is_empty()
+                || origin
+                    .client_address
+                    .is_none_or(|client| incident.machines.contains(&network::machine(client))))
     }
 }
 

@@ -3,8 +3,11 @@
 //! Work is on record before it begins; what became of each message is written down batch by batch, so that after a
 //! crash the work goes on where it was. While an enforced incident is open, the queue is patrolled for what slipped by.
 
+mod patrol;
+mod way_out;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -16,28 +19,21 @@ use serde_json::{Value, json};
 
 use crate::{
     action::{
-        evidence::{self, verify},
         hands::Hands,
         hold::{self, Fate, Looked, SweepReport},
-        release::{self, Moved, WayOut},
     },
     config::Config,
     daemon::{
         clock,
         core::Errand,
-        desk,
         finder::{Finder, OUTSIDE},
         hands::hands,
     },
     engine::incident::Incident,
     policy::Mode,
-    postfix::queue_list::Queue,
-    store::{
-        Commit, Event, EventKind, Filter, Held, HeldState, Job, JobEnd, JobKind, NewJob, Store,
-    },
+    store::{Commit, Event, EventKind, Held, HeldState, Job, JobEnd, JobKind, NewJob, Store},
     telemetry::{Counter, Latency, Metrics},
     time::Timestamp,
-    wire::holder::Place,
 };
 
 /// The work of this thread.
@@ -57,10 +53,6 @@ const GATHER: Duration = Duration::from_millis(20);
 const PATROL: Duration = Duration::from_secs(5);
 /// A delivery agent marks recipients when it is through with them: husks are told apart this long after the sweep.
 const SECOND_LOOK: Duration = Duration::from_secs(30);
-/// So long before an incident's first sign its mail may have come in.
-const BEFORE: Duration = Duration::from_secs(3600);
-/// After so long on hold a message is what it is.
-const SETTLED: Duration = Duration::from_secs(300);
 /// When failed work is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -182,8 +174,9 @@ impl HoldWorker {
         let start = clock::instant();
         let report = self.sweep(incident, queue_ids);
         self.record(incident, &report)?;
-        self.metrics
-            .record(Latency::DecisionToHold, clock::now().since(incident.opened));
+        if report.complete && job.kind == JobKind::Hold {
+            self.measure(job);
+        }
         tracing::info!(
             incident = incident.number,
             sender_id = %incident.sender_id,
@@ -222,6 +215,21 @@ impl HoldWorker {
         Ok(report.complete)
     }
 
+    /// How long it took to get here, from the moments that the engine's thread wrote down with the work.
+    fn measure(&self, job: &Job) {
+        let now = clock::now();
+        let marks = [
+            ("decided", Latency::DecisionToHold),
+            ("readable", Latency::LineToHold),
+        ];
+        for (mark, latency) in marks {
+            if let Some(micros) = job.detail.get(mark).and_then(Value::as_i64) {
+                self.metrics
+                    .record(latency, now.since(Timestamp::from_micros(micros)));
+            }
+        }
+    }
+
     fn sweep(&mut self, incident: &Incident, queue_ids: Vec<String>) -> SweepReport {
         let start = clock::instant();
         let Self {
@@ -257,70 +265,6 @@ impl HoldWorker {
         self.record(&incident, &report)
     }
 
-    /// Looks over the queue for mail of senders that are convicted.
-    fn patrol(&mut self) -> Result<(), Trouble> {
-        let incidents = self.store.incidents(&Filter::default())?;
-        for incident in incidents
-            .iter()
-            .filter(|found| found.closed.is_none() && found.mode == Mode::Enforce)
-        {
-            let strays = outside(&mut self.finder, &mut *self.hands, incident);
-            if !strays.is_empty() {
-                tracing::warn!(
-                    incident = incident.number,
-                    strays = strays.len(),
-                    "mail of a held sender is in the queue"
-                );
-                self.stop(incident.number, strays)?;
-            }
-            self.reconcile(incident)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the record say what lies in `hold`: what was held in the instant of a crash is added, and what turned into a
-    /// husk since (a delivery agent marks recipients when it is through with them) is told apart.
-    fn reconcile(&mut self, incident: &Incident) -> Result<(), Trouble> {
-        let since = incident.first_sign.unwrap_or(incident.opened) - BEFORE;
-        let recorded = self.store.held(incident.number, None)?;
-        let settled = clock::now() - SETTLED;
-        let mut doubtful: BTreeSet<String> = recorded
-            .iter()
-            .filter(|held| held.state == HeldState::Held && held.changed > settled)
-            .map(|held| held.queue_id.clone())
-            .collect();
-        let known: BTreeSet<&str> = recorded
-            .iter()
-            .filter(|held| matches!(held.state, HeldState::Held | HeldState::Husk))
-            .map(|held| held.queue_id.as_str())
-            .collect();
-        let in_hold = self.finder.queued(&mut *self.hands, &[Queue::Hold]);
-        doubtful.extend(
-            in_hold
-                .into_iter()
-                .filter(|message| {
-                    message.is_of(&incident.sender_id) && message.envelope.arrival >= since
-                })
-                .map(|message| message.queue_id)
-                .filter(|queue_id| !known.contains(queue_id.as_str())),
-        );
-        let ids: Vec<String> = doubtful.into_iter().collect();
-        let changed = clock::now();
-        let rows: Vec<Held> = hold::look(&mut *self.hands, &ids)?
-            .iter()
-            .filter(|look| look.place == Place::Hold)
-            .filter(|look| look.is_husk() || !known.contains(look.queue_id.as_str()))
-            .map(|look| self.row(incident, look, changed))
-            .collect();
-        if !rows.is_empty() {
-            self.store.commit(&Commit {
-                held: rows,
-                ..Commit::default()
-            })?;
-        }
-        Ok(())
-    }
-
     fn row(&self, incident: &Incident, look: &Looked, changed: Timestamp) -> Held {
         Held {
             incident: incident.number,
@@ -336,129 +280,6 @@ impl HoldWorker {
             },
             changed,
         }
-    }
-
-    /// Lets everything of an incident go: what is on record as held, and what intake held since the decision.
-    fn release(&mut self, incident: &Incident) -> Result<bool, Trouble> {
-        let mut queue_ids: Vec<String> = self
-            .store
-            .held(incident.number, Some(HeldState::Held))?
-            .into_iter()
-            .map(|held| held.queue_id)
-            .collect();
-        queue_ids.extend(
-            self.store
-                .held(incident.number, Some(HeldState::Husk))?
-                .into_iter()
-                .map(|held| held.queue_id),
-        );
-        queue_ids.extend(
-            self.finder
-                .queued(&mut *self.hands, &[Queue::Hold])
-                .into_iter()
-                .filter(|message| {
-                    message.is_of(&incident.sender_id)
-                        && message.envelope.arrival >= incident.opened
-                })
-                .map(|message| message.queue_id),
-        );
-        let way = WayOut::after(clock::now().since(incident.opened));
-        let Self {
-            hands,
-            store,
-            host,
-            metrics,
-            ..
-        } = self;
-        let (mut left, mut failed) = (0, None);
-        release::release(&mut **hands, way, &queue_ids, &mut |moved| {
-            left += moved.still_held.len();
-            metrics.add(
-                Counter::MessagesReleased,
-                u64::try_from(moved.moved.len()).unwrap_or(0),
-            );
-            let rows = rows(
-                incident.number,
-                host,
-                &[
-                    (&moved.moved, HeldState::Released),
-                    (&moved.gone, HeldState::Released),
-                ],
-            );
-            failed = store
-                .commit(&Commit {
-                    held: rows,
-                    ..Commit::default()
-                })
-                .err();
-            failed.is_none()
-        })?;
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok(left == 0),
-        }
-    }
-
-    /// Deletes what is on hold, once all of it stands in sound evidence.
-    fn purge(&mut self, incident: &Incident, job: &Job) -> Result<bool, Trouble> {
-        let rows_held = self.store.held(incident.number, Some(HeldState::Held))?;
-        let queue_ids: Vec<String> = rows_held.into_iter().map(|held| held.queue_id).collect();
-        let written = desk::keep(
-            &mut *self.hands,
-            &mut self.store,
-            &self.config.state,
-            &self.host,
-            incident,
-            job.generation,
-        )?;
-        let report = verify(&written.directory)?;
-        let kept = report
-            .kept()
-            .ok_or_else(|| format!("the evidence is not sound: {:?}", report.first_fault()))?;
-        let who = job
-            .detail
-            .get("who")
-            .and_then(Value::as_str)
-            .unwrap_or("operator")
-            .to_owned();
-        let Self {
-            hands,
-            store,
-            host,
-            metrics,
-            ..
-        } = self;
-        let mut failed = None;
-        release::purge(&mut **hands, &kept, &queue_ids, &mut |moved: &Moved| {
-            metrics.add(
-                Counter::MessagesPurged,
-                u64::try_from(moved.gone.len()).unwrap_or(0),
-            );
-            let rows = rows(incident.number, host, &[(&moved.gone, HeldState::Purged)]);
-            failed = store
-                .commit(&Commit {
-                    held: rows,
-                    ..Commit::default()
-                })
-                .err();
-            failed.is_none()
-        })?;
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        evidence::note(
-            &written.directory,
-            clock::now(),
-            &who,
-            "purged what was on hold",
-        )?;
-        let mut event = self.event(incident, EventKind::Purged, job.detail.clone());
-        event.who = who;
-        self.store.commit(&Commit {
-            events: vec![event],
-            ..Commit::default()
-        })?;
-        Ok(true)
     }
 
     /// Writes down what became of each message, with recipients and size of those on hold.
@@ -530,7 +351,7 @@ fn outside(finder: &mut Finder, hands: &mut dyn Hands, incident: &Incident) -> V
     finder
         .queued(hands, &OUTSIDE)
         .into_iter()
-        .filter(|message| message.is_of(&incident.sender_id))
+        .filter(|message| message.is_of(incident))
         .map(|message| message.queue_id)
         .collect()
 }

@@ -19,6 +19,7 @@ pub mod failure;
 pub mod finder;
 pub mod hands;
 pub mod holds;
+mod intake;
 pub mod learn;
 pub mod lock;
 pub mod operator;
@@ -60,7 +61,7 @@ use crate::{
     config::{self, Config, Endpoint, Need, Source},
     digest,
     engine::{Engine, view::View},
-    server::{Address, Limits, Listen, Servers, Table},
+    server::{Address, Intake, Limits, Listen, Servers, Table},
     source::program::postconf,
     store::{self, Store},
     telemetry::Metrics,
@@ -89,7 +90,9 @@ pub fn run(path: &Path) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Unavailable, format!("no runtime: {error}")))?;
+    let intake = Arc::new(Intake::new(Arc::new(clock::now)));
     let lines = Lines {
+        intake: Arc::clone(&intake),
         errands,
         published,
         looks,
@@ -97,7 +100,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
         flags: Arc::clone(&flags),
     };
     let mut watch = Watch::new(path, &config, core, &cursors, lines)?;
-    let servers = serve(&config, &watch.view, &runtime)?;
+    let servers = serve(&config, &watch.view, &intake, &runtime)?;
     signals(&runtime, &flags)?;
     let workers = Workers::start(
         &config,
@@ -291,6 +294,7 @@ fn host_name(config_directory: &Path) -> String {
 fn serve(
     config: &Config,
     view: &Arc<ArcSwap<View>>,
+    intake: &Arc<Intake>,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Servers, Failure> {
     let addresses = |endpoints: &[Endpoint]| endpoints.iter().map(address).collect();
@@ -307,7 +311,7 @@ fn serve(
         pyzor: addresses(&config.listen.pyzor),
     };
     let _guard = runtime.enter();
-    Servers::start(&listen, view, digests_of, Limits::default())
+    Servers::start(&listen, view, intake, digests_of, Limits::default())
         .map_err(|error| Failure::new(Exit::Unavailable, chain(&error)))
 }
 

@@ -27,12 +27,14 @@ use crate::{
         desk::Published,
         ears::Ears,
         finder::Queued,
+        intake,
         queue::Look,
         requests, rules,
         sight::{Facts, Sight},
     },
     engine::{Input, view::View},
     postfix::log_record::Reading,
+    server::Intake,
     source::{program::postconf, pulse::Pulse},
     store::{self, Cursor, Gate, Store},
     telemetry::{Counter, Latency, Metrics},
@@ -64,6 +66,8 @@ pub struct Flags {
 /// What ties the thread to the others.
 #[derive(Debug)]
 pub struct Lines {
+    /// Where slowed senders are counted.
+    pub intake: Arc<Intake>,
     /// Work for the hold worker.
     pub errands: SyncSender<Errand>,
     /// What the desk worker published.
@@ -82,6 +86,7 @@ pub struct Watch {
     pub(super) config: Config,
     pub(super) core: Core,
     pub(super) view: Arc<ArcSwap<View>>,
+    intake: Arc<Intake>,
     pub(super) errands: SyncSender<Errand>,
     pub(super) published: Receiver<Published>,
     looks: Receiver<Look>,
@@ -108,6 +113,7 @@ impl Watch {
     ) -> Result<Self, store::Error> {
         let view = Arc::new(ArcSwap::new(core.engine.view()));
         let Lines {
+            intake,
             errands,
             published,
             looks,
@@ -120,6 +126,7 @@ impl Watch {
             config: config.clone(),
             core,
             view,
+            intake,
             errands,
             published,
             looks,
@@ -144,11 +151,14 @@ impl Watch {
         self.report()?;
         let mut committed = clock::instant();
         let mut asked = clock::instant();
+        // What is read in a turn became readable after the read of the turn before, or woke us.
+        let mut readable = clock::instant();
         while !self.flags.stop.load(Ordering::Relaxed) {
-            let start = clock::instant();
             let heard = self.read();
-            self.decided(start)?;
+            let since = std::mem::replace(&mut readable, clock::instant());
+            self.decided(since)?;
             if asked.elapsed() >= REQUESTS {
+                intake::report(&self.intake, &self.view.load(), &self.metrics);
                 self.published();
                 self.looks();
                 self.requests()?;
@@ -167,6 +177,7 @@ impl Watch {
             }
             if !heard {
                 self.ears.wait(IDLE);
+                readable = clock::instant();
             }
         }
         self.settle(Vec::new())
@@ -267,11 +278,17 @@ impl Watch {
     }
 
     /// Whatever was decided is written down, shown to lookups and carried out.
-    fn decided(&mut self, start: Instant) -> Result<(), store::Error> {
+    fn decided(&mut self, readable: Instant) -> Result<(), store::Error> {
         if self.core.engine.has_effects() {
+            let waited = readable.elapsed();
+            self.core.readable = Some(clock::now() - waited);
             self.settle(Vec::new())?;
-            self.metrics
-                .record(Latency::LineToDecision, start.elapsed());
+            if self.core.acted {
+                self.metrics.record(Latency::LineToDecision, waited);
+                self.metrics
+                    .record(Latency::LineToIntake, readable.elapsed());
+            }
+            self.core.readable = None;
         }
         Ok(())
     }
@@ -282,8 +299,10 @@ impl Watch {
         self.sight.tally(&self.ears.reports(now), &self.metrics);
         let reading = gate(READING, json!(self.sight.totals()), now);
         self.core.aside.gates.push(reading);
+        let start = clock::instant();
         let errands = self.core.settle(self.ears.cursors(), answers, now)?;
         self.view.store(self.core.engine.view());
+        self.metrics.record(Latency::StoreWrite, start.elapsed());
         for errand in errands {
             // The worker is gone only when we are stopping; the work is on record.
             if self.errands.send(errand).is_err() {

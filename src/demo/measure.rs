@@ -176,6 +176,26 @@ pub fn touched(posted: &[Posted], held: &[Held], owner: &str, thief: &str) -> BT
         .collect()
 }
 
+/// The first act against an identity that its letters show: one that was put off or refused at intake, or one on hold.
+#[must_use]
+pub fn acted(posted: &[Posted], held: &[Held], identity: &str) -> Option<Timestamp> {
+    let refused = posted
+        .iter()
+        .filter(|letter| {
+            letter.identity == identity
+                && letter
+                    .reply
+                    .as_ref()
+                    .is_some_and(|reply| !reply.is_positive())
+        })
+        .map(|letter| letter.at);
+    let held = held
+        .iter()
+        .filter(|held| held.identity == identity)
+        .map(|held| held.since);
+    refused.chain(held).min()
+}
+
 /// An evidence directory that was verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {

@@ -259,6 +259,13 @@ impl Play {
         figures.last_leak = attack.last().map(|last| last.since(sign));
         figures.accepted_before = Some(before);
         figures.accepted_after = Some(after);
+        let acted = measure::acted(&posted, &held, THIEF).unwrap_or(first.since);
+        figures.acted = attack.first_rejection.map(|sign| acted.since(sign));
+        figures.accepted_before_act = Some(attack.around(acted).0);
+        figures.accepted_after_verified = self
+            .setup
+            .verified(incident)?
+            .map(|verified| attack.around(verified).1);
         self.count(&held, &posted, figures);
         say(&format!(
             "First rejection {} after his first letter; decided {} later, first message on hold {} later",

@@ -18,6 +18,12 @@ pub struct Figures {
     /// First rejection by a remote side → decision on record. The one time that is postwarden's own word;
     /// [`Self::first_hold`] bounds it.
     pub decision: Option<Duration>,
+    /// First rejection → first act that the thief notices or that his mail shows: a letter put off at intake, or on hold.
+    pub acted: Option<Duration>,
+    /// The thief's messages accepted by remote sides before that.
+    pub accepted_before_act: Option<usize>,
+    /// The same after the queue was verified to be clear of him.
+    pub accepted_after_verified: Option<usize>,
     /// First rejection → first message of the thief in `hold/`, by the time of its rename.
     pub first_hold: Option<Duration>,
     /// First rejection → last message of the thief accepted by a remote side before the release.
@@ -97,6 +103,18 @@ impl Figures {
                 |span| (seconds(*span), true),
             ),
             row(
+                "first rejection → acted (put off at intake, or on hold)",
+                self.acted,
+                "measured",
+                |span| (seconds(*span), true),
+            ),
+            row(
+                "accepted by remote sides before that",
+                self.accepted_before_act,
+                "measured",
+                |n| (n.to_string(), true),
+            ),
+            row(
                 "first rejection → first message on hold",
                 self.first_hold,
                 "measured",
@@ -119,6 +137,12 @@ impl Figures {
                 self.accepted_after,
                 "measured",
                 |n| (n.to_string(), true),
+            ),
+            row(
+                "accepted by remote sides after the hold was verified",
+                self.accepted_after_verified,
+                "at most 2",
+                |n| (n.to_string(), *n <= 2),
             ),
             row("messages on hold", self.held, "more than 0", |n| {
                 (n.to_string(), *n > 0)
@@ -249,6 +273,9 @@ impl Figures {
             "good": self.good(),
             "incidents": self.incidents,
             "first_rejection_to_decision": span(self.decision),
+            "first_rejection_to_act": span(self.acted),
+            "accepted_before_act": self.accepted_before_act,
+            "accepted_after_verified": self.accepted_after_verified,
             "first_rejection_to_first_hold": span(self.first_hold),
             "first_rejection_to_last_leaving": span(self.last_leak),
             "accepted_before": self.accepted_before,
@@ -314,6 +341,9 @@ mod tests {
             incidents: Some(1),
             decision: Some(Duration::from_millis(900)),
             first_hold: Some(Duration::from_millis(950)),
+            acted: Some(Duration::from_millis(200)),
+            accepted_before_act: Some(5),
+            accepted_after_verified: Some(0),
             last_leak: Some(Duration::from_secs(1)),
             accepted_before: Some(20),
             accepted_after: Some(1),

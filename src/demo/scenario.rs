@@ -20,6 +20,7 @@ use crate::{
         warden::{Orders, Setup},
         world::{self, World},
     },
+    time::Timestamp,
 };
 
 /// A story.
@@ -94,8 +95,12 @@ pub struct Ending {
     pub escaped: Vec<String>,
     /// From the first rejection of the guilty to the first conviction.
     pub delay: Option<Duration>,
+    /// From the first rejection of the guilty to the first act against one: a letter put off at intake, or on hold.
+    pub acted: Option<Duration>,
     /// Recipients of the guilty that remote sides accepted, and of these after the first conviction.
     pub leaked: (usize, usize),
+    /// Of these before the first act, and after the queue was verified to be clear of the last one convicted.
+    pub around: (usize, usize),
     /// Others that were convicted, held or refused.
     pub innocents: BTreeSet<String>,
     /// Whether all is as it should be.
@@ -112,7 +117,10 @@ impl Ending {
             "convicted": self.convicted,
             "escaped": self.escaped,
             "first_rejection_to_conviction": self.delay.map(|delay| delay.as_secs_f64()),
+            "first_rejection_to_act": self.acted.map(|delay| delay.as_secs_f64()),
             "leaked": self.leaked.0,
+            "leaked_before_act": self.around.0,
+            "leaked_after_verified": self.around.1,
             "leaked_after_conviction": self.leaked.1,
             "innocents": self.innocents,
         })
@@ -122,10 +130,13 @@ impl Ending {
     #[must_use]
     pub fn line(&self) -> String {
         let verdict = if self.good { "ok  " } else { "FAIL" };
-        let delay = self.delay.map_or_else(
-            || "-".to_owned(),
-            |delay| format!("{:.1} s", delay.as_secs_f64()),
-        );
+        let seconds = |span: Option<Duration>| {
+            span.map_or_else(
+                || "-".to_owned(),
+                |span| format!("{:.2} s", span.as_secs_f64()),
+            )
+        };
+        let (acted, delay) = (seconds(self.acted), seconds(self.delay));
         let names = |names: &[String]| {
             if names.is_empty() {
                 "-".to_owned()
@@ -135,12 +146,15 @@ impl Ending {
         };
         let innocents: Vec<String> = self.innocents.iter().cloned().collect();
         format!(
-            "{verdict}  {:<14} convicted {} after {delay}, escaped {}, leaked {} ({} after), innocents {}",
+            "{verdict}  {:<14} acted after {acted}, convicted {} after {delay}, escaped {}, leaked {} ({} before the act, {} after the \
+             conviction, {} after it was verified), innocents {}",
             self.name,
             names(&self.convicted),
             names(&self.escaped),
             self.leaked.0,
+            self.around.0,
             self.leaked.1,
+            self.around.1,
             names(&innocents),
         )
     }
@@ -361,14 +375,20 @@ fn ending(
             .chain(seen.first_rejection)
             .min();
     }
-    let decided = incidents
+    let cases: Vec<u64> = incidents
         .iter()
         .filter(|incident| guilty.contains(&sender_id(incident)))
-        .map(|incident| setup.decided(crate::demo::warden::number(incident)))
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .flatten()
-        .min();
+        .map(crate::demo::warden::number)
+        .collect();
+    let moments = |ask: fn(&Setup, u64) -> Result<Option<Timestamp>, Error>| {
+        let found = cases.iter().map(|number| ask(setup, *number));
+        Ok(found
+            .collect::<Result<Vec<_>, Error>>()?
+            .into_iter()
+            .flatten())
+    };
+    let decided = moments(Setup::decided)?.min();
+    let verified = moments(Setup::verified)?.max();
     let mut innocents: BTreeSet<String> = convicted.difference(guilty).cloned().collect();
     // Whose account was stolen is refused with the thief; that is no harm done to somebody else.
     let owners: BTreeSet<&str> = guilty
@@ -385,6 +405,14 @@ fn ending(
         let (before, after) = attack.around(at);
         (before + after, after)
     });
+    let acted = thieves
+        .iter()
+        .filter_map(|thief| measure::acted(posted, &held, thief))
+        .min();
+    let around = (
+        acted.map_or(attack.accepted.len(), |at| attack.around(at).0),
+        verified.map_or(0, |at| attack.around(at).1),
+    );
     let escaped: Vec<String> = guilty.difference(&convicted).cloned().collect();
     let good = escaped.is_empty()
         && innocents.is_empty()
@@ -396,7 +424,11 @@ fn ending(
         delay: decided
             .zip(attack.first_rejection)
             .map(|(decided, sign)| decided.since(sign)),
+        acted: acted
+            .zip(attack.first_rejection)
+            .map(|(acted, sign)| acted.since(sign)),
         leaked,
+        around,
         innocents,
         good,
     })

@@ -197,10 +197,25 @@ impl Setup {
     /// # Errors
     /// As [`Setup::ask`].
     pub fn decided(&self, incident: u64) -> Result<Option<Timestamp>, Error> {
+        self.step(incident, |_| true)
+    }
+
+    /// When the queue was found clear of an incident's mail for the first time, by the clock on the wall.
+    ///
+    /// # Errors
+    /// As [`Setup::ask`].
+    pub fn verified(&self, incident: u64) -> Result<Option<Timestamp>, Error> {
+        self.step(incident, |kind| kind == "verified")
+    }
+
+    fn step(&self, incident: u64, which: fn(&str) -> bool) -> Result<Option<Timestamp>, Error> {
         let record = self.ask(&["show", &incident.to_string()])?;
         let events = record.get("events").and_then(Value::as_array);
-        let wall =
-            |event: &Value| Timestamp::parse_rfc3339(event.get("wall")?.as_str()?.as_bytes());
+        let wall = |event: &Value| {
+            let kind = event.get("kind")?.as_str()?;
+            let wall = Timestamp::parse_rfc3339(event.get("wall")?.as_str()?.as_bytes());
+            wall.filter(|_| which(kind))
+        };
         Ok(events.into_iter().flatten().filter_map(wall).min())
     }
 

@@ -49,6 +49,10 @@ enum Packed {
         message: MessageKey,
         at: Timestamp,
     },
+    PutOff {
+        at: Timestamp,
+        party: PackedParty,
+    },
     Held {
         message: MessageKey,
         queue_id: Span,
@@ -94,6 +98,10 @@ impl Batch {
                 line: self.put_line(line),
             },
             Told::End { message, at } => Packed::End { message, at },
+            Told::PutOff { at, party } => Packed::PutOff {
+                at,
+                party: self.put_party(party),
+            },
             Told::Held {
                 message,
                 queue_id,
@@ -146,13 +154,7 @@ impl Batch {
                 message,
                 queue_id: self.text(queue_id),
                 at,
-                party: Party {
-                    entry: party.entry,
-                    login: party.login.map(|span| self.text(span)),
-                    sender: party.sender.map(|span| self.text(span)),
-                    client_address: party.client_address,
-                    uid: party.uid,
-                },
+                party: self.party(party),
                 recipients,
                 size,
             },
@@ -176,6 +178,10 @@ impl Batch {
                 line: self.line(line),
             },
             Packed::End { message, at } => Told::End { message, at },
+            Packed::PutOff { at, party } => Told::PutOff {
+                at,
+                party: self.party(party),
+            },
             Packed::Held {
                 message,
                 queue_id,
@@ -195,6 +201,16 @@ impl Batch {
             sender: party.sender.map(|sender| self.put(sender)),
             client_address: party.client_address,
             uid: party.uid,
+        }
+    }
+
+    fn party(&self, packed: PackedParty) -> Party<'_> {
+        Party {
+            entry: packed.entry,
+            login: packed.login.map(|span| self.text(span)),
+            sender: packed.sender.map(|span| self.text(span)),
+            client_address: packed.client_address,
+            uid: packed.uid,
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::{
     classify::{Classifier, Question},
     correlate::{self, Attempt, Correlator, Fact, MessageKey, Party},
+    engine::turnstile::SLOWED,
     ledger::{AddressHash, Answer},
     postfix::record::{Record, Status},
     time::Timestamp,
@@ -45,6 +46,13 @@ pub enum Told<'a> {
         message: MessageKey,
         /// Event time.
         at: Timestamp,
+    },
+    /// Intake put off mail of a slowed sender, in our own words.
+    PutOff {
+        /// Event time.
+        at: Timestamp,
+        /// Who tried to bring it in.
+        party: Party<'a>,
     },
     /// A message was put on hold.
     Held {
@@ -154,7 +162,11 @@ impl Teller<'_> {
                 queue_id: self.queue_id,
                 at,
             }),
-            Fact::Attempt(_) | Fact::Released { .. } => {}
+            Fact::Refused { at, origin, text } if is_ours(text) => out(Told::PutOff {
+                at,
+                party: origin.into(),
+            }),
+            Fact::Attempt(_) | Fact::Refused { .. } | Fact::Released { .. } => {}
         }
     }
 
@@ -180,6 +192,12 @@ impl Teller<'_> {
             line: if accepted { b"" } else { self.line },
         });
     }
+}
+
+/// True for what smtpd said in the words that the policy service gave it (`450 4.7.1 <DATA>: Data command rejected: ...`).
+fn is_ours(text: &str) -> bool {
+    text.split_once(" rejected: ")
+        .is_some_and(|(_, reason)| reason.starts_with(SLOWED))
 }
 
 #[cfg(test)]

@@ -6,61 +6,54 @@
 //! | state | in `standing` | open incident | lookups |
 //! |---|---|---|---|
 //! | clear | no | no | nothing |
-//! | watch, slow | yes, reviewed every half hour | no | nothing |
+//! | watch | yes, reviewed every half hour | no | nothing |
+//! | slow, observed | the same | no | nothing |
+//! | slow, enforced | the same, and in `slowed` | no | what is over the allowance: `450`, to come again |
 //! | hold, suspend, observed | yes | yes, `mode = observe` | nothing |
 //! | hold, suspend, enforced | yes | yes, `mode = enforce` | `HOLD` or `450` |
 //!
 //! An incident is left only through a person's order; until then its verdict can rise but not fall.
 
+mod brake;
+mod orders;
+mod picture;
+mod reviews;
+mod saved;
+mod slow;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{
-        Order,
+        allowance::Allowance,
         effect::{Effect, VerdictChange},
         incident::{Incident, State},
-        view::{Conviction, Publication, View},
+        view::{Places, View},
     },
-    ledger::SenderId,
-    policy::{Figures, Judgement, Mode, Reason, Ruling, Verdict},
+    ledger::{SenderId, network::Geo},
+    policy::{Judgement, Mode, Ruling, Verdict},
     time::Timestamp,
 };
 
-/// Too many automatic holds in too short a time stop further automatic action: then a person must look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Brake {
-    /// So many automatic holds ...
-    pub holds: usize,
-    /// ... within this span are let through; what comes after them only observes.
-    pub within: Duration,
-}
+pub use self::{brake::Brake, slow::Slow};
 
-impl Default for Brake {
-    fn default() -> Self {
-        Self {
-            holds: 30,
-            within: Duration::from_secs(3600),
-        }
-    }
-}
-
-/// What counted against a sender, to be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is known of a sender besides the judgement: what counted, to be shown, and what acting on it needs.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Signs {
     /// Event time of the first refusal that counted.
     pub(super) first: Option<Timestamp>,
     /// The log lines, oldest first.
     pub(super) lines: Vec<String>,
+    /// The clients that an envelope sender is a habit of; of any other sender none.
+    pub(super) machines: Vec<u64>,
+    /// What the sender may send while slowed.
+    pub(super) allowance: Option<Allowance>,
 }
-
-/// How long a verdict below `hold` stands before it is looked at again without new evidence.
-const REVIEW: Duration = Duration::from_secs(1800);
 
 /// See the module's table.
 #[derive(Debug)]
@@ -70,6 +63,11 @@ pub struct Docket {
     kept: Kept,
     /// The earliest review of a standing verdict.
     soonest: Timestamp,
+    /// Senders that are limited at intake.
+    slowed: BTreeMap<SenderId, Slow>,
+    slowed_changed: bool,
+    /// From client addresses to networks.
+    places: Places,
     /// Open incidents by number.
     incidents: BTreeMap<u64, Incident>,
     /// Their numbers by sender.
@@ -100,7 +98,7 @@ struct Standing {
 }
 
 impl Docket {
-    pub(super) fn new(mode: Mode, brake: Brake) -> Self {
+    pub(super) fn new(mode: Mode, brake: Brake, geo: Geo) -> Self {
         Self {
             mode,
             brake,
@@ -109,6 +107,9 @@ impl Docket {
                 ..Kept::default()
             },
             soonest: Timestamp::FAR_FUTURE,
+            slowed: BTreeMap::new(),
+            slowed_changed: false,
+            places: Places(geo),
             incidents: BTreeMap::new(),
             open: HashMap::new(),
             changed: Vec::new(),
@@ -120,6 +121,12 @@ impl Docket {
 
     /// Whether the ruling says something new about the sender. On the path of every record: no allocation.
     pub(super) fn changes(&self, sender_id: &SenderId, ruling: &Ruling) -> bool {
+        self.is_news(sender_id, ruling)
+            || self.limits(sender_id, ruling) != self.is_slowed(sender_id)
+    }
+
+    /// Whether it changes the verdict on record, or what is done about it.
+    fn is_news(&self, sender_id: &SenderId, ruling: &Ruling) -> bool {
         let (verdict, _, _) = ruling.highest();
         if let Some(incident) = self.incident_of(sender_id) {
             let arms = ruling.verdict >= Verdict::Hold
@@ -136,9 +143,23 @@ impl Docket {
         &mut self,
         at: Timestamp,
         sender_id: &SenderId,
+        ruling: &Ruling,
         judgement: Judgement,
         signs: Signs,
     ) {
+        let slow = signs
+            .allowance
+            .clone()
+            .map(|allowance| Slow::new(at, &judgement, allowance, signs.machines.clone()));
+        if self.is_news(sender_id, ruling) {
+            self.news(at, sender_id, judgement, signs);
+        }
+        let slow = slow.filter(|_| self.limits(sender_id, ruling));
+        self.slow(sender_id, slow);
+        self.picture();
+    }
+
+    fn news(&mut self, at: Timestamp, sender_id: &SenderId, judgement: Judgement, signs: Signs) {
         let mut judgement = judgement;
         let mut mode = self.effective(judgement.mode);
         if judgement.verdict >= Verdict::Hold && mode == Mode::Enforce && self.brakes(at) {
@@ -158,103 +179,6 @@ impl Docket {
             None => None,
         };
         self.announce(at, sender_id, judgement, incident);
-        self.picture();
-    }
-
-    /// A person wants a sender's mail held; acts in observe mode too, since a person decided.
-    pub(super) fn hold_by_person(&mut self, at: Timestamp, sender_id: &SenderId, order: &Order) {
-        let text = format!("{} said so: {}", order.by, order.reason);
-        let judgement = Judgement {
-            verdict: Verdict::Hold,
-            policy: "operator".to_owned(),
-            mode: Mode::Enforce,
-            reasons: vec![Reason {
-                signal: "operator".to_owned(),
-                text,
-            }],
-            figures: Figures::default(),
-        };
-        self.stand(at, sender_id, Verdict::Hold);
-        let number = match self.open.get(sender_id).copied() {
-            Some(number) => {
-                self.raise(at, number, &judgement, Signs::default());
-                number
-            }
-            None => self.open(at, sender_id, &judgement, Signs::default()),
-        };
-        self.announce(at, sender_id, judgement, Some(number));
-        self.picture();
-    }
-
-    /// Closes an incident and lets the mail go; answers whether the compromise had been confirmed.
-    pub(super) fn release(
-        &mut self,
-        at: Timestamp,
-        number: u64,
-        false_positive: bool,
-        order: &Order,
-    ) -> bool {
-        let Some(mut incident) = self.incidents.remove(&number) else {
-            return false;
-        };
-        self.open.remove(&incident.sender_id);
-        self.kept.standing.remove(&incident.sender_id);
-        self.reckon();
-        let confirmed = incident.state == State::Confirmed;
-        if !confirmed {
-            incident.state = if false_positive {
-                State::FalsePositive
-            } else {
-                State::Released
-            };
-            self.retract(number);
-        }
-        incident.closed = Some(at);
-        incident.closed_by = Some(format!("{}: {}", order.by, order.reason));
-        // A person has looked: what the brake stopped may act again.
-        self.kept.braked = false;
-        self.kept.holds.clear();
-        self.announce(
-            at,
-            &incident.sender_id.clone(),
-            cleared(&incident, order),
-            Some(number),
-        );
-        self.effects
-            .push_back(Effect::Incident(Box::new(incident.clone())));
-        if incident.mode == Mode::Enforce {
-            self.effects.push_back(Effect::Release { incident: number });
-        }
-        self.closed.push(incident);
-        self.picture();
-        confirmed
-    }
-
-    /// The compromise is confirmed: new mail is refused from now on, whatever the mode was.
-    pub(super) fn confirm(&mut self, at: Timestamp, number: u64, order: &Order) {
-        let Some(incident) = self.incidents.get_mut(&number) else {
-            return;
-        };
-        incident.state = State::Confirmed;
-        incident.verdict = Verdict::Suspend;
-        incident.mode = Mode::Enforce;
-        let text = format!("{} confirmed it: {}", order.by, order.reason);
-        incident.reasons.push(Reason {
-            signal: "operator".to_owned(),
-            text,
-        });
-        let (copy, sender_id) = (incident.clone(), incident.sender_id.clone());
-        let judgement = Judgement {
-            verdict: Verdict::Suspend,
-            policy: "operator".to_owned(),
-            mode: Mode::Enforce,
-            reasons: copy.reasons.clone(),
-            figures: copy.figures,
-        };
-        self.changed.push(number);
-        self.announce(at, &sender_id, judgement, Some(number));
-        self.effects.push_back(Effect::Incident(Box::new(copy)));
-        self.picture();
     }
 
     /// A new message of a sender: one that is convicted must not get away because no lookup stopped it at intake.
@@ -364,75 +288,9 @@ impl Docket {
             .map_or(Verdict::Clear, |standing| standing.verdict)
     }
 
-    /// When the next verdict below `hold` is to be looked at again.
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
-        (self.soonest < Timestamp::FAR_FUTURE).then_some(self.soonest)
-    }
-
-    /// Finds the next review again; to be called whenever the standing verdicts have changed, so that the path of every
-    /// record compares one number.
-    fn reckon(&mut self) {
-        let reviews = self.kept.standing.values().map(|standing| standing.review);
-        self.soonest = reviews.min().unwrap_or(Timestamp::FAR_FUTURE);
-    }
-
-    /// A sender to be judged again by `now`, and the time that was set for it; the earliest first.
-    pub(super) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, SenderId)> {
-        let at = self.deadline().filter(|at| *at <= now)?;
-        let (sender_id, standing) = self
-            .kept
-            .standing
-            .iter_mut()
-            .find(|(_, standing)| standing.review == at)?;
-        let sender_id = sender_id.clone();
-        standing.review = at + REVIEW;
-        self.reckon();
-        Some((at, sender_id))
-    }
-
-    pub(super) fn forget(&mut self, sender_id: &SenderId) {
-        self.kept.standing.remove(sender_id);
-        self.reckon();
-    }
-
-    pub(super) const fn reconfigure(&mut self, mode: Mode, brake: Brake) {
+    pub(super) fn reconfigure(&mut self, mode: Mode, brake: Brake) {
         self.mode = mode;
         self.brake = brake;
-    }
-
-    pub(super) const fn kept(&self) -> &Kept {
-        &self.kept
-    }
-
-    /// As new, with the same mode and brake.
-    pub(super) fn acquit_all(&mut self) {
-        *self = Self::new(self.mode, self.brake);
-    }
-
-    /// Incidents that changed since the last call, closed ones included.
-    pub(super) fn take_changed(&mut self) -> Vec<Incident> {
-        let mut numbers = std::mem::take(&mut self.changed);
-        numbers.sort_unstable();
-        numbers.dedup();
-        let open = numbers
-            .iter()
-            .filter_map(|number| self.incidents.get(number).cloned());
-        open.chain(std::mem::take(&mut self.closed)).collect()
-    }
-
-    pub(super) fn restore(&mut self, kept: Option<Kept>, incidents: Vec<Incident>) {
-        if let Some(kept) = kept {
-            self.kept = kept;
-            self.reckon();
-        }
-        for incident in incidents {
-            self.kept.next = self.kept.next.max(incident.number + 1);
-            if incident.closed.is_none() {
-                self.open
-                    .insert(incident.sender_id.clone(), incident.number);
-                self.incidents.insert(incident.number, incident);
-            }
-        }
         self.picture();
     }
 
@@ -457,6 +315,8 @@ impl Docket {
             opened: at,
             first_sign: signs.first,
             accepted_after: 0,
+            put_off: self.put_off_of(sender_id),
+            machines: signs.machines,
             lines: signs.lines,
             closed: None,
             closed_by: None,
@@ -476,6 +336,9 @@ impl Docket {
             return;
         };
         let arms = incident.mode == Mode::Observe && judgement.mode == Mode::Enforce;
+        if !signs.machines.is_empty() {
+            incident.machines = signs.machines;
+        }
         incident.verdict = incident.verdict.max(judgement.verdict);
         if arms {
             incident.mode = Mode::Enforce;
@@ -518,119 +381,9 @@ impl Docket {
         self.effects.push_back(Effect::Verdict(Box::new(change)));
     }
 
-    fn stand(&mut self, at: Timestamp, sender_id: &SenderId, verdict: Verdict) {
-        if verdict == Verdict::Clear {
-            return self.forget(sender_id);
-        }
-        let review = if verdict >= Verdict::Hold {
-            Timestamp::FAR_FUTURE
-        } else {
-            at + REVIEW
-        };
-        self.kept
-            .standing
-            .insert(sender_id.clone(), Standing { verdict, review });
-        self.reckon();
-    }
-
     fn enforced(&self, sender_id: &SenderId) -> Option<u64> {
         self.incident_of(sender_id)
             .filter(|incident| incident.mode == Mode::Enforce)
             .map(|incident| incident.number)
-    }
-
-    fn effective(&self, mode: Mode) -> Mode {
-        if self.mode == Mode::Enforce {
-            mode
-        } else {
-            Mode::Observe
-        }
-    }
-
-    /// Whether the brake stops an automatic hold now; pulls it where the limit is reached.
-    fn brakes(&mut self, at: Timestamp) -> bool {
-        while self
-            .kept
-            .holds
-            .front()
-            .is_some_and(|first| at.since(*first) > self.brake.within)
-        {
-            self.kept.holds.pop_front();
-        }
-        if !self.kept.braked && self.kept.holds.len() >= self.brake.holds {
-            self.kept.braked = true;
-            self.effects.push_back(Effect::Brake {
-                at,
-                holds: self.kept.holds.len(),
-            });
-        }
-        self.kept.braked
-    }
-
-    fn brake_reason(&self) -> Reason {
-        let text = format!(
-            "not enforced: the brake is on after {} automatic holds within {} minutes; a person must look",
-            self.brake.holds,
-            self.brake.within.as_secs() / 60
-        );
-        Reason {
-            signal: "brake".to_owned(),
-            text,
-        }
-    }
-
-    /// Draws the picture that lookups see. The one place that turns an incident into an answer.
-    fn picture(&mut self) {
-        let mut view = View::default();
-        for incident in self
-            .incidents
-            .values()
-            .filter(|incident| incident.mode == Mode::Enforce)
-        {
-            let conviction = Conviction {
-                incident: incident.number,
-                verdict: incident.verdict,
-            };
-            match &incident.sender_id {
-                SenderId::Sasl(login) => {
-                    view.logins.insert(login.to_lowercase(), conviction);
-                }
-                SenderId::From(sender) => {
-                    view.senders.insert(sender.to_lowercase(), conviction);
-                }
-                SenderId::Ip(address) => {
-                    view.clients.insert(*address, conviction);
-                }
-                // Mail of a local user comes in by pickup, which asks nobody: it is swept from the queue.
-                SenderId::Uid(_) => {}
-            }
-        }
-        let digests = self.kept.digests.iter();
-        view.digests = digests
-            .map(|(digest, incident)| {
-                (
-                    digest.clone(),
-                    Publication {
-                        incident: *incident,
-                    },
-                )
-            })
-            .collect();
-        if *self.view != view {
-            self.view = Arc::new(view);
-        }
-    }
-}
-
-fn cleared(incident: &Incident, order: &Order) -> Judgement {
-    Judgement {
-        verdict: Verdict::Clear,
-        policy: "operator".to_owned(),
-        mode: incident.mode,
-        reasons: vec![Reason {
-            signal: "operator".to_owned(),
-            text: format!("{} released it: {}", order.by, order.reason),
-        }],
-        figures: incident.figures,
     }
 }

@@ -60,6 +60,13 @@ pub struct Incident {
     pub first_sign: Option<Timestamp>,
     /// Recipients whose remote side accepted mail of this sender after the decision (already on its way then).
     pub accepted_after: u64,
+    /// Messages that intake put off while the sender was only slowed, as often as they were tried.
+    #[serde(default)]
+    pub put_off: u64,
+    /// The clients that an envelope sender is a habit of (see [`crate::ledger::network::machine`]): only mail of these is
+    /// the incident's. Empty: every client's, or not an envelope sender.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<u64>,
     /// The log lines that counted most, newest last, at most 20.
     pub lines: Vec<String>,
     /// When a person closed it.

@@ -13,6 +13,7 @@
 //! sender's record says is judged by `policy`; what follows from a verdict (an incident, the brake, what lookups may
 //! see) is kept in the [`docket`].
 
+pub mod allowance;
 mod batch;
 mod clerk;
 pub mod docket;
@@ -20,6 +21,7 @@ pub mod effect;
 pub mod incident;
 mod lines;
 pub mod snapshot;
+pub mod turnstile;
 pub mod view;
 
 use std::sync::Arc;
@@ -30,8 +32,9 @@ pub use snapshot::{Checkpoint, RestoreError};
 
 use crate::{
     classify::Classifier,
-    correlate::{self, Correlator, MessageKey},
+    correlate::{self, Correlator, MessageKey, Party},
     engine::{
+        allowance::Allowance,
         docket::{Brake, Docket, Signs},
         effect::Effect,
         incident::Incident,
@@ -39,7 +42,7 @@ use crate::{
         view::View,
     },
     ledger::{self, Answer, Closing, Ledger, SenderId, SenderIndex},
-    policy::{Explanation, Mode, Policies},
+    policy::{Explanation, Mode, Policies, Verdict},
     postfix::record::{Record, Status},
     time::Timestamp,
 };
@@ -149,8 +152,8 @@ impl Engine {
                 &setup.ledger.key,
             ),
             policies: setup.policies,
+            docket: Docket::new(setup.mode, setup.brake, setup.ledger.geo.clone()),
             ledger: Ledger::new(setup.ledger),
-            docket: Docket::new(setup.mode, setup.brake),
             lines: Lines::default(),
             damaged: 0,
             attempts: 0,
@@ -302,7 +305,8 @@ impl Engine {
     fn order(&mut self, now: Timestamp, order: &Order) {
         match &order.verb {
             OrderVerb::Hold(sender_id) => {
-                self.docket.hold_by_person(now, sender_id, order);
+                let machines = self.ledger.machines_of(sender_id);
+                self.docket.hold_by_person(now, sender_id, machines, order);
             }
             OrderVerb::Release {
                 incident,
@@ -406,7 +410,20 @@ impl<'e> Court<'e> {
                     self.docket.held(sender_id, queue_id, at);
                 }
             }
+            Told::PutOff { at, party } => self.put_off(at, party),
         }
+    }
+
+    /// Intake put off mail of a slowed sender. No evidence of a rejection, but whoever goes on in spite of it shows
+    /// something.
+    fn put_off(&mut self, at: Timestamp, party: Party<'_>) {
+        let Some(sender) = self.ledger.put_off(at, party) else {
+            return;
+        };
+        if let Some(sender_id) = self.ledger.sender_id(sender) {
+            self.docket.put_off(sender_id, at);
+        }
+        self.judge(at, sender);
     }
 
     fn answer(&mut self, answer: &Answer<'_>, line: &[u8]) {
@@ -431,24 +448,34 @@ impl<'e> Court<'e> {
             return;
         };
         if !self.docket.changes(sender_id, &ruling) {
-            return;
+            return self.limit_home(at, sender);
         }
         let sender_id = sender_id.clone();
         let judgement = self.policies.explain(self.ledger, sender, at).judgement;
-        let first = self
-            .ledger
-            .sender(sender)
-            .and_then(|entry| entry.recent.front())
-            .map(|refusal| refusal.at);
-        self.docket.rule(
-            at,
-            &sender_id,
-            judgement,
-            Signs {
-                first,
-                lines: self.lines.of(&sender_id),
-            },
-        );
+        let entry = self.ledger.sender(sender);
+        let signs = Signs {
+            first: entry
+                .and_then(|entry| entry.recent.front())
+                .map(|refusal| refusal.at),
+            lines: self.lines.of(&sender_id),
+            machines: self.ledger.machines_of(&sender_id),
+            allowance: entry
+                .filter(|_| ruling.verdict >= Verdict::Slow)
+                .map(|entry| Allowance::of(entry, at)),
+        };
+        self.docket.rule(at, &sender_id, &ruling, judgement, signs);
+    }
+
+    /// A slowed sender whose own networks turn out to be suspect too is limited there as well.
+    fn limit_home(&mut self, at: Timestamp, sender: SenderIndex) {
+        let Some(entry) = self.ledger.sender(sender) else {
+            return;
+        };
+        let Some(sender_id) = &entry.id else { return };
+        if self.docket.is_open_at_home(sender_id) && Allowance::suspects_home(entry, at) {
+            let limit = Allowance::of(entry, at).usual;
+            self.docket.limit_home(sender_id, limit);
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! What is written down with the log position, and how an engine is made from it again.
 
+use std::collections::BTreeMap;
+
 use crate::{
     correlate::Correlator,
     engine::{
         Clerk, Engine, Setup,
-        docket::{Docket, Kept},
+        docket::{Docket, Kept, Slow},
         incident::Incident,
         lines::Lines,
     },
-    ledger::{Ledger, saved::Dirty},
+    ledger::{Ledger, SenderId, saved::Dirty},
 };
 
 /// Everything that must be written down together with the log position: what changed since the last checkpoint.
@@ -37,6 +39,7 @@ pub struct RestoreError {
 
 const DOCKET: &str = "docket";
 const CORRELATOR: &str = "correlator";
+const SLOWED: &str = "docket.slowed";
 
 impl Engine {
     /// What changed since the last call.
@@ -64,6 +67,12 @@ impl Engine {
             postcard::to_allocvec(self.docket.kept())
                 .ok()
                 .map(|bytes| (DOCKET.to_owned(), bytes)),
+        );
+        parts.extend(
+            self.docket
+                .take_slowed()
+                .and_then(|slowed| postcard::to_allocvec(slowed).ok())
+                .map(|bytes| (SLOWED.to_owned(), bytes)),
         );
         Checkpoint {
             senders: ledger.senders,
@@ -104,6 +113,11 @@ impl Engine {
             .map(postcard::from_bytes)
             .transpose()
             .map_err(failed(DOCKET))?;
+        let mut slowed: BTreeMap<SenderId, Slow> = part(SLOWED)
+            .map(postcard::from_bytes)
+            .transpose()
+            .map_err(failed(SLOWED))?
+            .unwrap_or_default();
         let (even, odd): (Vec<_>, Vec<_>) =
             saved.messages.iter().partition(|(key, _)| key & 1 == 0);
         let correlator = match part(CORRELATOR) {
@@ -128,9 +142,19 @@ impl Engine {
             parts: saved.parts,
         };
         let clerk = Clerk::new(correlator, setup.classifier, &setup.ledger.key);
+        let geo = setup.ledger.geo.clone();
         let (ledger, damaged) = Ledger::restore(setup.ledger, &dirty);
-        let mut docket = Docket::new(setup.mode, setup.brake);
-        docket.restore(kept, incidents);
+        for (sender_id, slow) in &mut slowed {
+            // The buckets are gone: what is left of them is what the ledger says was sent.
+            let found = ledger
+                .find(sender_id)
+                .and_then(|found| ledger.sender(found));
+            if let Some(entry) = found {
+                slow.allowance.refill(entry);
+            }
+        }
+        let mut docket = Docket::new(setup.mode, setup.brake, geo);
+        docket.restore(kept, slowed, incidents);
         Ok(Self {
             clerk,
             policies: setup.policies,

@@ -105,6 +105,15 @@ impl Clients {
         true
     }
 
+    /// The clients that a sender is a habit of.
+    pub(crate) fn of(&self, sender: u64) -> Vec<u64> {
+        self.clients
+            .iter()
+            .filter(|(_, senders)| senders.get(&sender).is_some_and(|found| found.believed))
+            .map(|(client, _)| *client)
+            .collect()
+    }
+
     /// Senders that the client brought for the first time within a day and that were believed.
     fn new_ones(&self, client: u64, now: i64) -> usize {
         self.clients.get(&client).map_or(0, |senders| {

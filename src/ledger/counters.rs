@@ -85,6 +85,8 @@ pub struct Counts {
     pub taken: f64,
     /// First attempts.
     pub tried: f64,
+    /// Messages that intake put off because the sender is slowed, as often as they were tried. Not among the others.
+    pub put_off: f64,
 }
 
 impl Counts {
@@ -94,6 +96,7 @@ impl Counts {
         self.strangers *= factor;
         self.taken *= factor;
         self.tried *= factor;
+        self.put_off *= factor;
     }
 }
 

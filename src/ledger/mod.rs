@@ -20,6 +20,7 @@ pub mod network;
 mod numbers;
 mod outcome;
 pub mod profile;
+mod put_off;
 pub mod saved;
 pub mod sender;
 mod told;
@@ -282,6 +283,16 @@ impl Ledger {
     #[must_use]
     pub const fn groups(&self) -> &Groups {
         &self.groups
+    }
+
+    /// The clients that an envelope sender is a habit of, as [`network::machine`] or a local user's number names them; none
+    /// of any other sender.
+    #[must_use]
+    pub fn machines_of(&self, sender_id: &SenderId) -> Vec<u64> {
+        match sender_id {
+            SenderId::From(sender) => self.clients.of(self.hash(sender)),
+            _ => Vec::new(),
+        }
     }
 
     /// How usual networks are among all senders.

@@ -26,7 +26,8 @@ pub type Lookup = Arc<dyn Fn(IpAddr) -> Option<Place> + Send + Sync>;
 /// The way from addresses to networks.
 #[derive(Clone, Default)]
 pub struct Geo {
-    table: HashMap<(u8, u128), Place>,
+    /// Shared: lookups have it too.
+    table: Arc<HashMap<(u8, u128), Place>>,
     lengths: BTreeSet<u8>,
     lookup: Option<Lookup>,
 }
@@ -59,6 +60,7 @@ impl Geo {
     /// # Errors
     /// The number (from 1) of the first row that is none of these.
     pub fn add_csv(&mut self, text: &str) -> Result<(), usize> {
+        let table = Arc::make_mut(&mut self.table);
         for (row, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') || row == 0 && line.starts_with("prefix") {
@@ -66,7 +68,7 @@ impl Geo {
             }
             let (length, bits, place) = parse_row(line).ok_or(row + 1)?;
             self.lengths.insert(length);
-            self.table.insert((length, bits), place);
+            table.insert((length, bits), place);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The answers that Postfix and mail filters ask for: one file per protocol over [`crate::wire`], all from the engine's
 //! [`View`], in memory.
 //!
-//! Promises: an answer costs no I/O and no lock; a peer that talks nonsense, is slow, or holds too many connections harms
+//! Promises: an answer costs no I/O, and no lock but for mail of a slowed sender ([`Intake`]); a peer that talks nonsense, is slow, or holds too many connections harms
 //! only itself; nothing that goes wrong here refuses mail by our own doing. What a closed connection means is Postfix's to
 //! say: the policy service and the milter fail open with the settings that we ship, the lookup tables cannot.
 //!
@@ -18,6 +18,7 @@ use crate::engine::view::View;
 
 mod address;
 mod counters;
+mod intake;
 mod listener;
 mod milter;
 mod policy;
@@ -29,6 +30,7 @@ mod tcp_table;
 
 pub use address::{Address, BadAddress, parse_table};
 pub use counters::{Counters, Event, Protocol};
+pub use intake::{Clock, Intake};
 pub use table::{Table, UnknownTable};
 
 use listener::{Bound, Endpoint};
@@ -117,6 +119,7 @@ impl Servers {
     pub fn start(
         listen: &Listen,
         view: &SharedView,
+        intake: &Arc<Intake>,
         digester: Digester,
         limits: Limits,
     ) -> Result<Self, Error> {
@@ -153,6 +156,7 @@ impl Servers {
         let budget = milter::Budget::new(COLLECTED_LIMIT);
         for (protocol, table, endpoint) in endpoints {
             let view = Arc::clone(view);
+            let intake = Arc::clone(intake);
             let budget = budget.clone();
             let table = table.unwrap_or(Table::Abused);
             let session = move || -> Box<dyn Session> {
@@ -160,7 +164,7 @@ impl Servers {
                 match protocol {
                     Protocol::Socketmap => Box::new(socketmap::Lookups::new(view)),
                     Protocol::TcpTable => Box::new(tcp_table::Lookups::new(view, table)),
-                    Protocol::Policy => Box::new(policy::Questions::new(view)),
+                    Protocol::Policy => Box::new(policy::Questions::new(view, Arc::clone(&intake))),
                     Protocol::Milter => {
                         Box::new(milter::Conversation::new(view, digester, budget.clone()))
                     }

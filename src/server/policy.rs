@@ -4,9 +4,12 @@
 //! open connections too. A request that cannot be read gets no answer but the end of the connection, and Postfix does
 //! what `default_action` says (SMTPD_POLICY_README).
 
+use std::{net::IpAddr, sync::Arc};
+
 use crate::{
+    engine::turnstile::Asked,
     server::{
-        Event, SharedView,
+        Event, Intake, SharedView,
         stream::{Session, Step},
     },
     wire::{
@@ -18,17 +21,18 @@ use crate::{
 /// Questions of one connection.
 pub(super) struct Questions {
     view: SharedView,
+    intake: Arc<Intake>,
 }
 
 impl Questions {
-    pub(super) fn new(view: SharedView) -> Self {
-        Self { view }
+    pub(super) const fn new(view: SharedView, intake: Arc<Intake>) -> Self {
+        Self { view, intake }
     }
 
     /// The action for one question, if there is one. Before MAIL there is no message to judge.
     fn action(&self, request: &Request<'_>) -> Option<String> {
-        let is_ours = request.get("request") == "smtpd_access_policy"
-            && STATES.contains(&request.get("protocol_state"));
+        let state = request.get("protocol_state");
+        let is_ours = request.get("request") == "smtpd_access_policy" && STATES.contains(&state);
         if !is_ours {
             return None;
         }
@@ -36,19 +40,34 @@ impl Questions {
             .get("client_address")
             .parse()
             .ok()
-            .map(|address: std::net::IpAddr| address.to_canonical());
-        let action =
-            self.view
-                .load()
-                .intake(request.get("sasl_username"), request.get("sender"), client);
+            .map(|address: IpAddr| address.to_canonical());
+        let (login, sender) = (request.get("sasl_username"), request.get("sender"));
+        let view = self.view.load();
+        let action = view.intake(login, sender, client).or_else(|| {
+            let pass = view.slowed(login, sender, client)?;
+            // The same for all questions about one message (SMTPD_POLICY_README).
+            let message = request.get("instance");
+            self.intake.action(pass, message, asked(state, request)?)
+        });
         if let Some(action) = &action {
             tracing::debug!(
                 queue_id = request.get("queue_id"),
                 action,
-                "message of a convicted sender"
+                "message of a convicted or slowed sender"
             );
         }
         action
+    }
+}
+
+/// How much a question is about; `None` before there are recipients.
+fn asked(state: &str, request: &Request<'_>) -> Option<Asked> {
+    match state {
+        "MAIL" => None,
+        "RCPT" => Some(Asked::Recipient),
+        _ => Some(Asked::Message(
+            request.get("recipient_count").parse().unwrap_or(1),
+        )),
     }
 }
 

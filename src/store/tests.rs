@@ -46,6 +46,8 @@ fn incident(number: u64) -> Incident {
         opened: t(0),
         first_sign: Some(t(-5)),
         accepted_after: 0,
+        put_off: 0,
+        machines: Vec::new(),
         lines: vec!["a \"line\" with \u{fffd}".to_owned()],
         closed: None,
         closed_by: None,

@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum Latency {
     /// A log line became readable → the engine had decided.
     LineToDecision,
+    /// A log line became readable → lookups answered by what it made known.
+    LineToIntake,
+    /// A log line became readable → the sweep that it caused was verified.
+    LineToHold,
     /// Decision → the sweep was verified: nothing of the sender outside `hold`.
     DecisionToHold,
     /// First refusal that counted → decision, in event time.
@@ -36,6 +40,8 @@ impl Latency {
     /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::LineToDecision,
+        Self::LineToIntake,
+        Self::LineToHold,
         Self::DecisionToHold,
         Self::FirstSignToDecision,
         Self::StoreWrite,
@@ -70,6 +76,14 @@ impl Latency {
             Self::LineToDecision => (
                 "postwarden_decision_seconds",
                 "Log line readable to decision.",
+            ),
+            Self::LineToIntake => (
+                "postwarden_intake_seconds",
+                "Log line readable to its decision in force at intake.",
+            ),
+            Self::LineToHold => (
+                "postwarden_reaction_seconds",
+                "Log line readable to verified hold of everything queued.",
             ),
             Self::DecisionToHold => (
                 "postwarden_hold_seconds",

@@ -112,6 +112,7 @@ families! {
             PolicyDunno "action=\"dunno\""
             PolicyHold "action=\"hold\""
             PolicyRefuse "action=\"refuse\""
+            PolicySlow "action=\"slow\""
         }
         "postwarden_lookups_total" "Table lookups and content checks, by protocol and outcome." {
             SocketmapFound "protocol=\"socketmap\",result=\"found\""

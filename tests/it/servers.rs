@@ -5,6 +5,7 @@ mod instance;
 mod milter;
 mod policy;
 mod pyzor;
+mod slow;
 mod tables;
 
 use std::{
@@ -13,7 +14,10 @@ use std::{
     net::TcpStream,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,7 +25,8 @@ use arc_swap::ArcSwap;
 use postwarden::{
     engine::view::{Conviction, Publication, View},
     policy::Verdict,
-    server::{Address, Digester, Limits, Listen, Protocol, Servers, SharedView},
+    server::{Address, Digester, Intake, Limits, Listen, Protocol, Servers, SharedView},
+    time::Timestamp,
 };
 use tokio::runtime::Runtime;
 
@@ -29,6 +34,8 @@ use tokio::runtime::Runtime;
 struct Running {
     servers: Option<Servers>,
     view: SharedView,
+    /// The time that the servers know, microseconds since the epoch.
+    now: Arc<AtomicI64>,
     _runtime: Runtime,
 }
 
@@ -37,11 +44,18 @@ impl Running {
         let runtime = Runtime::new().unwrap();
         let view = Arc::new(ArcSwap::from_pointee(view));
         let within = runtime.enter();
-        let servers = Servers::start(listen, &view, body_digest as Digester, limits).unwrap();
+        let now = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&now);
+        let intake = Arc::new(Intake::new(Arc::new(move || {
+            Timestamp::from_micros(clock.load(Ordering::Relaxed))
+        })));
+        let digester = body_digest as Digester;
+        let servers = Servers::start(listen, &view, &intake, digester, limits).unwrap();
         drop(within);
         Self {
             servers: Some(servers),
             view,
+            now,
             _runtime: runtime,
         }
     }

@@ -40,6 +40,8 @@ fn incident(sender: &str) -> Incident {
         opened: t(0),
         first_sign: Some(t(0) - Duration::from_secs(35)),
         accepted_after: 0,
+        put_off: 0,
+        machines: Vec::new(),
         lines: (0..20)
             .map(|n| format!("Nov 23 08:26:{n:02} relay1 postfix/smtp[1]: 4F2A: ..."))
             .collect(),

@@ -27,6 +27,8 @@ fn incident() -> Incident {
         opened: Timestamp::from_seconds(1_790_000_000),
         first_sign: None,
         accepted_after: 0,
+        put_off: 0,
+        machines: Vec::new(),
         lines: Vec::new(),
         closed: None,
         closed_by: None,

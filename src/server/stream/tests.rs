@@ -7,7 +7,8 @@ use super::*;
 use crate::{
     engine::view::{Conviction, Publication, View},
     policy::Verdict,
-    server::{SharedView, Table, milter, policy, socketmap, tcp_table},
+    server::{Intake, SharedView, Table, milter, policy, socketmap, tcp_table},
+    time::Timestamp,
     wire,
 };
 
@@ -31,7 +32,10 @@ fn sessions() -> [Box<dyn Session>; 4] {
     [
         Box::new(socketmap::Lookups::new(view())),
         Box::new(tcp_table::Lookups::new(view(), Table::Abused)),
-        Box::new(policy::Questions::new(view())),
+        Box::new(policy::Questions::new(
+            view(),
+            Arc::new(Intake::new(Arc::new(Timestamp::default))),
+        )),
         Box::new(milter::Conversation::new(
             view(),
             digester,

@@ -155,6 +155,15 @@ impl Smtp {
         smtp
     }
 
+    /// The same from another address.
+    pub(crate) fn with_login_from(port: u16, login: &str, address: &str) -> Self {
+        let mut smtp = Self::connect(port);
+        let reply = smtp.say(&format!("XCLIENT LOGIN={login} ADDR={address}"));
+        assert!(reply.starts_with("220 "), "{reply}");
+        smtp.say("HELO client.example.org");
+        smtp
+    }
+
     pub(crate) fn send(&mut self, from: &str, body: &str) -> String {
         for line in [
             &format!("MAIL FROM:<{from}>"),

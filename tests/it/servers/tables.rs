@@ -208,6 +208,7 @@ fn an_address_that_another_process_answers_on_is_not_taken() {
     let second = Servers::start(
         &listen(&path),
         &running.view,
+        &Arc::new(Intake::new(Arc::new(Timestamp::default))),
         body_digest,
         Limits::default(),
     );
