@@ -98,24 +98,7 @@ fn print(
     slow: Option<&Slow>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let verdict = incident.map_or(explanation.judgement.verdict, |incident| incident.verdict);
-    let who = plain(&who.to_string());
-    writeln!(out, "{who}   {verdict}   ({})", plain(&explanation.class))?;
-    if let Some(incident) = incident {
-        let enforced = if incident.mode == Mode::Enforce {
-            ""
-        } else {
-            ", observed only"
-        };
-        writeln!(
-            out,
-            "incident {} by policy {}{enforced}",
-            incident.number, incident.policy
-        )?;
-    }
-    if let Some(slow) = slow {
-        writeln!(out, "{}", wording::slow_line(slow))?;
-    }
+    head(who, explanation, incident, slow, out)?;
     let texts = |texts: &[String]| texts.iter().map(|text| plain(text)).collect::<Vec<_>>();
     let counted = counted(explanation, incident)
         .into_iter()
@@ -146,6 +129,35 @@ fn print(
         ]);
     }
     table.print(out)?;
+    Ok(())
+}
+
+/// Who, what stands, and what is done about it.
+fn head(
+    who: &SenderId,
+    explanation: &Explanation,
+    incident: Option<&Incident>,
+    slow: Option<&Slow>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let verdict = incident.map_or(explanation.judgement.verdict, |incident| incident.verdict);
+    let who = plain(&who.to_string());
+    writeln!(out, "{who}   {verdict}   ({})", plain(&explanation.class))?;
+    if let Some(incident) = incident {
+        let enforced = if incident.mode == Mode::Enforce {
+            ""
+        } else {
+            ", observed only"
+        };
+        writeln!(
+            out,
+            "incident {} by policy {}{enforced}",
+            incident.number, incident.policy
+        )?;
+    }
+    if let Some(slow) = slow {
+        writeln!(out, "{}", wording::slow_line(slow))?;
+    }
     Ok(())
 }
 

@@ -327,19 +327,17 @@ impl HoldWorker {
     }
 }
 
-/// One turn's new messages, by incident.
+/// New messages of one moment, by incident; work that comes in ends the wait, for it is more urgent.
 fn gather(first: Errand, errands: &Receiver<Errand>) -> BTreeMap<u64, Vec<String>> {
     let mut stops: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let until = clock::instant() + GATHER;
     let mut next = Some(first);
-    while let Some(errand) = next {
-        if let Errand::Stop { incident, queue_id } = errand {
-            stops.entry(incident).or_default().push(queue_id);
-        } else if stops.is_empty() {
-            return stops;
-        }
+    while let Some(Errand::Stop { incident, queue_id }) = next {
+        stops.entry(incident).or_default().push(queue_id);
         let gathered: usize = stops.values().map(Vec::len).sum();
+        let left = until.saturating_duration_since(clock::instant());
         next = if gathered < hold::BATCH {
-            errands.recv_timeout(GATHER).ok()
+            errands.recv_timeout(left).ok()
         } else {
             None
         };

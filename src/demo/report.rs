@@ -81,6 +81,7 @@ impl Figures {
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = self.outbound();
+        rows.extend(self.touched());
         rows.extend(self.aftermath());
         rows.push(Row {
             name: "the demo itself",
@@ -144,6 +145,11 @@ impl Figures {
                 "at most 2",
                 |n| (n.to_string(), *n <= 2),
             ),
+        ]
+    }
+
+    fn touched(&self) -> Vec<Row> {
+        vec![
             row("messages on hold", self.held, "more than 0", |n| {
                 (n.to_string(), *n > 0)
             }),

@@ -365,30 +365,8 @@ fn ending(
         .filter(|actor| actor.guilty.is_some())
         .map(|actor| actor.identity.as_str())
         .collect();
-    let mut attack = measure::Attack::default();
-    for thief in &thieves {
-        let seen = measure::attack(&world.witness, thief);
-        attack.accepted.extend(seen.accepted);
-        attack.first_rejection = attack
-            .first_rejection
-            .into_iter()
-            .chain(seen.first_rejection)
-            .min();
-    }
-    let cases: Vec<u64> = incidents
-        .iter()
-        .filter(|incident| guilty.contains(&sender_id(incident)))
-        .map(crate::demo::warden::number)
-        .collect();
-    let moments = |ask: fn(&Setup, u64) -> Result<Option<Timestamp>, Error>| {
-        let found = cases.iter().map(|number| ask(setup, *number));
-        Ok(found
-            .collect::<Result<Vec<_>, Error>>()?
-            .into_iter()
-            .flatten())
-    };
-    let decided = moments(Setup::decided)?.min();
-    let verified = moments(Setup::verified)?.max();
+    let attack = attack(world, &thieves);
+    let (decided, verified) = moments(setup, &incidents, guilty)?;
     let mut innocents: BTreeSet<String> = convicted.difference(guilty).cloned().collect();
     // Whose account was stolen is refused with the thief; that is no harm done to somebody else.
     let owners: BTreeSet<&str> = guilty
@@ -432,4 +410,37 @@ fn ending(
         innocents,
         good,
     })
+}
+
+/// What the remote sides saw of all thieves.
+fn attack(world: &World, thieves: &BTreeSet<&str>) -> measure::Attack {
+    let mut attack = measure::Attack::default();
+    for thief in thieves {
+        let seen = measure::attack(&world.witness, thief);
+        attack.accepted.extend(seen.accepted);
+        attack.first_rejection = attack
+            .first_rejection
+            .into_iter()
+            .chain(seen.first_rejection)
+            .min();
+    }
+    attack
+}
+
+/// When the first of the guilty was convicted, and when the queue was clear of the last one.
+fn moments(
+    setup: &Setup,
+    incidents: &[Value],
+    guilty: &BTreeSet<String>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Error> {
+    let (mut decided, mut verified) = (Vec::new(), Vec::new());
+    for incident in incidents
+        .iter()
+        .filter(|incident| guilty.contains(&sender_id(incident)))
+    {
+        let number = crate::demo::warden::number(incident);
+        decided.extend(setup.decided(number)?);
+        verified.extend(setup.verified(number)?);
+    }
+    Ok((decided.into_iter().min(), verified.into_iter().max()))
 }

@@ -113,11 +113,6 @@ impl Engine {
             .map(postcard::from_bytes)
             .transpose()
             .map_err(failed(DOCKET))?;
-        let mut slowed: BTreeMap<SenderId, Slow> = part(SLOWED)
-            .map(postcard::from_bytes)
-            .transpose()
-            .map_err(failed(SLOWED))?
-            .unwrap_or_default();
         let (even, odd): (Vec<_>, Vec<_>) =
             saved.messages.iter().partition(|(key, _)| key & 1 == 0);
         let correlator = match part(CORRELATOR) {
@@ -144,17 +139,12 @@ impl Engine {
         let clerk = Clerk::new(correlator, setup.classifier, &setup.ledger.key);
         let geo = setup.ledger.geo.clone();
         let (ledger, damaged) = Ledger::restore(setup.ledger, &dirty);
-        for (sender_id, slow) in &mut slowed {
-            // The buckets are gone: what is left of them is what the ledger says was sent.
-            let found = ledger
-                .find(sender_id)
-                .and_then(|found| ledger.sender(found));
-            if let Some(entry) = found {
-                slow.allowance.refill(entry);
-            }
-        }
         let mut docket = Docket::new(setup.mode, setup.brake, geo);
-        docket.restore(kept, slowed, incidents);
+        docket.restore(
+            kept,
+            slowed_again(&dirty, &ledger).map_err(failed(SLOWED))?,
+            incidents,
+        );
         Ok(Self {
             clerk,
             policies: setup.policies,
@@ -165,4 +155,24 @@ impl Engine {
             attempts: 0,
         })
     }
+}
+
+/// Who is limited at intake. The buckets are gone: what is left of them is what the ledger says was sent.
+fn slowed_again(
+    saved: &Dirty,
+    ledger: &Ledger,
+) -> Result<BTreeMap<SenderId, Slow>, postcard::Error> {
+    let Some((_, bytes)) = saved.parts.iter().find(|(name, _)| name == SLOWED) else {
+        return Ok(BTreeMap::new());
+    };
+    let mut slowed: BTreeMap<SenderId, Slow> = postcard::from_bytes(bytes)?;
+    for (sender_id, slow) in &mut slowed {
+        let found = ledger
+            .find(sender_id)
+            .and_then(|found| ledger.sender(found));
+        if let Some(entry) = found {
+            slow.allowance.refill(entry);
+        }
+    }
+    Ok(slowed)
 }

@@ -376,3 +376,4 @@ fn merge(saved: &mut Checkpoint, more: Checkpoint) {
 }
 
 mod attacker;
+mod slow;
