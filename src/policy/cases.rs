@@ -33,6 +33,8 @@ pub struct Case {
     pub now: Vec<Answers>,
     /// True when that comes from a network where the sender never was.
     pub new_network: bool,
+    /// Messages that are put off at intake after that.
+    pub put_off: u32,
     /// What each of twelve other senders has at the same place at the same time.
     pub others: Vec<Answers>,
 }
@@ -173,6 +175,7 @@ fn holds(rule: Rule, case: &Case) -> bool {
         "192.0.2.1"
     };
     stage.play("anna@example.org", client, &case.now, 1800);
+    stage.put_off("anna@example.org", client, case.put_off);
     fired |= stage.fired;
     fired == case.fires
 }
@@ -227,6 +230,20 @@ impl Stage {
             let class = answers.get(position).and_then(|(_, class)| *class);
             self.one(&origin, class);
             self.now = self.now + step;
+        }
+    }
+
+    /// So many messages of a login are put off, one a second.
+    fn put_off(&mut self, login: &str, client: &str, messages: u32) {
+        let origin = Origin {
+            login: Some(login.into()),
+            client_address: client.parse().ok(),
+            ..Origin::default()
+        };
+        for _ in 0..messages {
+            let sender = self.ledger.put_off(self.now, (&origin).into());
+            self.judge(sender);
+            self.now = self.now + Duration::from_secs(1);
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Refusals {
     pub strangers: f64,
     /// Answers on record of earlier days, at most: for senders of whom nothing is known. None: whatever the past.
     pub past: Option<f64>,
+    /// Messages that intake put off because the sender is slowed, at least: who goes on in spite of it.
+    pub put_off: f64,
     /// Mail operators that refused, at least (among the last sixteen refusals).
     pub operators: usize,
 }
@@ -48,6 +50,7 @@ impl Refusals {
         abuse: 0.0,
         strangers: 0.0,
         past: None,
+        put_off: 0.0,
         operators: 1,
     };
 
@@ -61,6 +64,7 @@ impl Refusals {
         Key::optional("abuse_at_least", Kind::Number),
         Key::optional("strangers_at_least", Kind::Share),
         Key::optional("past_at_most", Kind::Number),
+        Key::optional("put_off_at_least", Kind::Number),
         Key::optional("operators_at_least", Kind::Count),
     ];
 
@@ -74,6 +78,7 @@ impl Refusals {
             "abuse_at_least" => Value::Number(self.abuse),
             "strangers_at_least" => Value::Share(self.strangers),
             "past_at_most" => Value::Number(self.past?),
+            "put_off_at_least" => Value::Number(self.put_off),
             "operators_at_least" => Value::Count(self.operators),
             _ => return None,
         })
@@ -89,6 +94,7 @@ impl Refusals {
             ("abuse_at_least", Value::Number(number)) => self.abuse = number,
             ("strangers_at_least", Value::Share(share)) => self.strangers = share,
             ("past_at_most", Value::Number(number)) => self.past = Some(number),
+            ("put_off_at_least", Value::Number(number)) => self.put_off = number,
             ("operators_at_least", Value::Count(count)) => self.operators = count,
             _ => {}
         }
@@ -113,6 +119,9 @@ impl Refusals {
             || self.strangers(sender, at) < self.strangers
             || self.abuse(sender, at) < 0.9 * self.abuse
         {
+            return false;
+        }
+        if self.put_off > 0.0 && self.put_off(sender, at) < 0.9 * self.put_off {
             return false;
         }
         if self.content > 0.0 && self.sum(sender, at, Picture::Content) < 0.9 * self.content {
@@ -156,6 +165,18 @@ impl Refusals {
                     && which(refusal)
             })
             .map(|refusal| refusal.weight)
+            .sum()
+    }
+
+    /// Messages that were put off in both contexts.
+    fn put_off(&self, sender: &Sender, at: Timestamp) -> f64 {
+        [&sender.familiar, &sender.novel]
+            .into_iter()
+            .map(|context| {
+                let mut context = *context;
+                context.fade(at);
+                self.horizon(&context).put_off
+            })
             .sum()
     }
 
@@ -223,6 +244,16 @@ impl Refusals {
             signal: "refused_share".to_owned(),
             text,
         }];
+        if self.put_off > 0.0 {
+            reasons.push(Reason {
+                signal: "put_off".to_owned(),
+                text: format!(
+                    "{:.0} more messages were put off at intake and it goes on (limit {:.0})",
+                    self.put_off(sender, at),
+                    self.put_off
+                ),
+            });
+        }
         for picture in self.count.iter() {
             let mut sum = 0.0;
             for context in [&sender.familiar, &sender.novel] {

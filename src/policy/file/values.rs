@@ -180,6 +180,10 @@ pub(super) fn case(section: Section<'_>) -> Option<Case> {
     let now = answers(&section, section.strings("now"));
     let others = answers(&section, section.strings("others"));
     let new_network = section.boolean("new_network").is_some_and(|new| new.value);
+    let put_off = section
+        .integer("put_off", 0..10_000)
+        .and_then(|number| u32::try_from(number.value).ok())
+        .unwrap_or(0);
     section.finish();
     Some(Case {
         name: name?,
@@ -188,6 +192,7 @@ pub(super) fn case(section: Section<'_>) -> Option<Case> {
         usual,
         now,
         new_network,
+        put_off,
         others,
     })
 }
