@@ -8,11 +8,11 @@ use crate::{
     cli::{
         Context, Exit, Failure, desk,
         table::Table,
-        wording::{moment, slow_json},
+        wording::{moment, slow_json, span},
     },
     daemon::{self, clock},
     engine::Engine,
-    ledger::sender::Sender,
+    ledger::{queue::InQueue, sender::Sender},
     policy::Verdict,
     time::Timestamp,
 };
@@ -38,10 +38,14 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, Failure> {
     let engine = daemon::picture(&desk::config(context)?)?;
     let now = clock::now();
+    let in_queue = engine.ledger().in_queue();
     let mut rows: Vec<Row> = engine
         .ledger()
         .senders()
-        .map(|(_, sender)| row(&engine, sender, now))
+        .map(|(number, sender)| {
+            let queue = in_queue.get(&number).copied().unwrap_or_default();
+            row(&engine, sender, queue, now)
+        })
         .collect();
     rows.retain(|row| !args.suspects || row.verdict > Verdict::Clear);
     rows.sort_by(|a, b| {
@@ -63,6 +67,8 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         ">REFUSED/h",
         ">ANSWERED/h",
         ">QUEUED",
+        ">+1h",
+        "OLDEST",
         "LAST (UTC)",
     ]);
     for row in &rows {
@@ -73,7 +79,11 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
             format!("{:.0}", row.recipients),
             format!("{:.1}", row.refused),
             format!("{:.0}", row.answered),
-            format!("{:.0}", row.queued),
+            row.queue.recipients.to_string(),
+            format!("{:+}", row.growth_hour),
+            row.queue
+                .oldest
+                .map_or_else(String::new, |oldest| span(now.seconds_since(oldest))),
             moment(row.last),
         ]);
     }
@@ -88,7 +98,10 @@ struct Row {
     recipients: f64,
     refused: f64,
     answered: f64,
-    queued: f64,
+    queue: InQueue,
+    growth_minutes: i64,
+    growth_hour: i64,
+    share: f64,
     last: Timestamp,
     /// How it is limited at intake.
     slowed: Value,
@@ -103,14 +116,26 @@ impl Row {
             "recipients_hour": rounded(self.recipients),
             "refused_hour": rounded(self.refused),
             "answered_hour": rounded(self.answered),
-            "queued": self.queued,
+            "queue": {
+                "messages": self.queue.messages,
+                "recipients": self.queue.recipients,
+                "share": rounded(self.share * 100.0) / 100.0,
+                "growth_5m": self.growth_minutes,
+                "growth_1h": self.growth_hour,
+                "oldest": self.queue.oldest.map(|oldest| oldest.to_string()),
+                "held_messages": self.queue.held_messages,
+                "held_recipients": self.queue.held_recipients,
+            },
             "last": self.last.to_string(),
             "slowed": self.slowed,
         })
     }
 }
 
-fn row(engine: &Engine, sender: &Sender, now: Timestamp) -> Row {
+fn row(engine: &Engine, sender: &Sender, queue: InQueue, now: Timestamp) -> Row {
+    let level = &sender.backlog.level;
+    let growth = |before: u32| i64::from(level.now()) - i64::from(before);
+    let all = engine.ledger().everyone().recipients.now();
     let hours = [&sender.familiar, &sender.novel].map(|counters| {
         let mut faded = *counters;
         faded.fade(now);
@@ -130,7 +155,10 @@ fn row(engine: &Engine, sender: &Sender, now: Timestamp) -> Row {
         recipients: sum(|counts| counts.taken),
         refused: sum(|counts| counts.refused.sum()),
         answered: sum(|counts| counts.answered),
-        queued: sender.queued,
+        growth_minutes: growth(level.minutes_ago(now)),
+        growth_hour: growth(level.hour_ago(now)),
+        share: f64::from(level.now()) / f64::from(all.max(1)),
+        queue,
         last: sender.last,
         slowed: sender
             .id

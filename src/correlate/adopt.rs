@@ -12,32 +12,24 @@ pub struct Found<'a> {
     pub queue_id: &'a str,
     /// When the message came in.
     pub arrival: Timestamp,
-    /// Who brought it in: [`Correlator::origin_of`].
+    /// Who brought it in: [`Origin::of_file`].
     pub origin: Origin,
+    /// The first queue ID of this mail, if its file names one (`log_ident`) and no login: behind a content filter that
+    /// speaks XFORWARD the origin is that one's, if it is remembered.
+    pub first: Option<&'a str>,
     /// Recipients.
     pub recipients: u32,
     /// Size in bytes.
     pub size: u64,
+    /// It lies in `hold`.
+    pub held: bool,
 }
 
 impl Correlator {
-    /// Who brought in a message with such a queue file. Behind a content filter that speaks XFORWARD the file names the first
-    /// hop's queue ID, and the origin is that one's if it is remembered.
-    #[must_use]
-    pub fn origin_of(&self, queue_id: &str, head: &Head) -> Origin {
-        head.log_ident
-            .as_deref()
-            .filter(|first| *first != queue_id && head.sasl_username.is_none())
-            .and_then(|first| self.table.find_anywhere("", first))
-            .and_then(|slot| self.table.get(slot))
-            .filter(|first| first.is_known())
-            .map_or_else(|| origin(head), |first| first.origin.clone())
-    }
-
     /// Takes the origin of a queued message from its queue file. A message whose origin is known already stays as it is,
     /// and when the opening line comes after all it is the same message. Not for files in `maildrop`: nothing in them
     /// is an identity.
-    pub fn adopt(&mut self, found: Found<'_>, out: &mut dyn FnMut(Fact<'_>)) -> MessageKey {
+    pub fn adopt(&mut self, mut found: Found<'_>, out: &mut dyn FnMut(Fact<'_>)) -> MessageKey {
         let slot = match self.table.find(found.host, found.queue_id) {
             Some(slot) => {
                 if let Some(message) = self.table.get(slot)
@@ -49,6 +41,9 @@ impl Correlator {
             }
             None => self.insert_unlogged(&found),
         };
+        if let Some(first) = self.first_hop(&found) {
+            found.origin = first;
+        }
         self.counters.adopted += 1;
         self.mark(slot);
         if let Some(message) = self.table.get_mut(slot) {
@@ -64,12 +59,36 @@ impl Correlator {
             }
         }
         self.submit(slot, found.arrival, out);
+        if found.held {
+            self.lie_on_hold(slot, found.arrival, out);
+        }
         if self.table.get(slot).is_some_and(|m| m.waiting.is_some()) {
             self.flush(slot, out);
         }
         let key = self.table.get(slot).map_or(MessageKey(0), |m| m.key);
         self.evict(out);
         key
+    }
+
+    /// The origin of the mail's first hop, if its file names it and it is remembered.
+    fn first_hop(&self, found: &Found<'_>) -> Option<Origin> {
+        let first = found.first.filter(|first| *first != found.queue_id)?;
+        let slot = self.table.find_anywhere(found.host, first)?;
+        let message = self.table.get(slot).filter(|message| message.is_known())?;
+        Some(message.origin.clone())
+    }
+
+    /// The file was found on hold: when it was put there is not known.
+    fn lie_on_hold(&mut self, slot: u32, at: Timestamp, out: &mut dyn FnMut(Fact<'_>)) {
+        let Some(message) = self.table.get_mut(slot).filter(|message| !message.held) else {
+            return;
+        };
+        message.held = true;
+        message.spoken = true;
+        out(Fact::Held {
+            message: message.key,
+            at,
+        });
     }
 
     fn insert_unlogged(&mut self, found: &Found<'_>) -> u32 {
@@ -87,30 +106,33 @@ impl Correlator {
     }
 }
 
-/// Who brought a message in, by the attributes of its queue file.
-fn origin(head: &Head) -> Origin {
-    let peer = if head.log_client.address.is_some() {
-        &head.log_client
-    } else {
-        &head.client
-    };
-    let sender = head.sender.as_deref().unwrap_or_default();
-    let entry = if head.sasl_username.is_some() {
-        Entry::Smtp
-    } else if hop::is_double_bounce(sender) || (peer.address.is_none() && sender.is_empty()) {
-        Entry::Notification
-    } else if head.local_origin || peer.address.is_none() {
-        Entry::Pickup
-    } else {
-        Entry::Smtp
-    };
-    Origin {
-        entry,
-        login: head.sasl_username.clone(),
-        sender: head.sender.clone(),
-        client_name: peer.name.clone().filter(|_| entry == Entry::Smtp),
-        client_address: peer.address.filter(|_| entry == Entry::Smtp),
-        client_port: peer.port.filter(|_| entry == Entry::Smtp),
-        ..Origin::default()
+impl Origin {
+    /// Who brought a message in, by the attributes of its queue file.
+    #[must_use]
+    pub fn of_file(head: &Head) -> Self {
+        let peer = if head.log_client.address.is_some() {
+            &head.log_client
+        } else {
+            &head.client
+        };
+        let sender = head.sender.as_deref().unwrap_or_default();
+        let entry = if head.sasl_username.is_some() {
+            Entry::Smtp
+        } else if hop::is_double_bounce(sender) || (peer.address.is_none() && sender.is_empty()) {
+            Entry::Notification
+        } else if head.local_origin || peer.address.is_none() {
+            Entry::Pickup
+        } else {
+            Entry::Smtp
+        };
+        Self {
+            entry,
+            login: head.sasl_username.clone(),
+            sender: head.sender.clone(),
+            client_name: peer.name.clone().filter(|_| entry == Entry::Smtp),
+            client_address: peer.address.filter(|_| entry == Entry::Smtp),
+            client_port: peer.port.filter(|_| entry == Entry::Smtp),
+            ..Self::default()
+        }
     }
 }

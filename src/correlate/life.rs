@@ -18,6 +18,8 @@ const LINGER: i64 = 5 * SECOND;
 const INTAKE: i64 = 3600 * SECOND;
 /// How often "heard of" is noted.
 pub(super) const HOUR: i64 = 3600 * SECOND;
+/// Messages whose queue files are to be asked for.
+const MOST_ORPHANS: usize = 10_000;
 /// What is on hold stays as many lifetimes.
 const HELD_LIFETIMES: i64 = 10;
 
@@ -112,6 +114,10 @@ impl Correlator {
     /// Notes that a message's queue file is to be asked for.
     pub(super) fn orphan(&mut self, slot: u32) {
         if let Some(message) = self.table.get(slot).filter(|m| !m.looked_up) {
+            // Where nobody asks, as in a replay, the oldest are never asked for.
+            while self.orphans.len() >= MOST_ORPHANS {
+                self.orphans.pop_front();
+            }
             self.orphans.push_back(Place {
                 slot,
                 key: message.key,

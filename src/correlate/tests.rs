@@ -672,9 +672,11 @@ fn adopt(correlator: &mut Correlator, host: &str, queue_id: &str, out: &mut dyn 
         host,
         queue_id,
         arrival: t(0),
-        origin: correlator.origin_of(queue_id, &head("anna")),
+        origin: Origin::of_file(&head("anna")),
+        first: None,
         recipients: 3,
         size: 345,
+        held: false,
     };
     correlator.adopt(found, out);
 }
@@ -726,6 +728,40 @@ fn a_queue_file_read_before_its_opening_line_is_the_same_message() {
         told,
         ["attempt 1 AAAAAA Smtp anna <anna@example.org> Sent remote"]
     );
+}
+
+#[test]
+fn a_queue_file_on_hold_is_held_mail_and_behind_a_filter_it_is_the_first_hops() {
+    let mut correlator = Correlator::new(Limits::default());
+    feed(
+        &mut correlator,
+        &[
+            client(0, "AAAAAA", OUTSIDE, Some("anna")),
+            queued(1, "AAAAAA", "anna@example.org"),
+        ],
+    );
+    let file = Head {
+        sasl_username: None,
+        ..head("")
+    };
+    let found = Found {
+        host: "",
+        queue_id: "BBBBBB",
+        arrival: t(2),
+        origin: Origin::of_file(&file),
+        first: Some("AAAAAA"),
+        recipients: 3,
+        size: 345,
+        held: true,
+    };
+    let mut facts = Vec::new();
+    correlator.adopt(found, &mut |fact| facts.push(told(&fact)));
+    assert_eq!(
+        facts,
+        ["submission 2 Smtp anna <anna@example.org>", "held 2"]
+    );
+    let held: Vec<bool> = correlator.open_messages().map(|open| open.held).collect();
+    assert_eq!(held, [false, true]);
 }
 
 #[test]

@@ -2,23 +2,24 @@
 //! reading heads through the holder.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use crate::{
     action::hands::Hands,
-    correlate::{Entry, Origin},
+    correlate::{Found, Origin},
     engine::incident::Incident,
     ledger::{SenderId, network},
     postfix::{
         queue_file::{HEAD_BYTES, Head},
-        queue_list::Queue,
+        queue_list::{self, Queue},
     },
     source::{
         postqueue,
-        program::postconf,
-        spool::{Found, Heads, Spool},
+        program::{ProgramError, postconf},
+        spool::{self, Heads, Met, Spool},
     },
     time::Timestamp,
     wire::{
@@ -44,12 +45,49 @@ pub const OUTSIDE: [Queue; 4] = [
 pub struct Envelope {
     /// Who brought it in.
     pub origin: Origin,
+    /// The first queue ID of this mail, behind a content filter that speaks XFORWARD.
+    pub first: Option<Box<str>>,
     /// When.
     pub arrival: Timestamp,
-    /// Recipients that are left.
+    /// Recipients that were left when it was read.
     pub recipients: u32,
     /// Bytes.
     pub size: u64,
+    /// Nobody was left: it was delivered while it was put on hold.
+    pub husk: bool,
+}
+
+impl Envelope {
+    /// What a queue file's head says, in the words of the log.
+    #[must_use]
+    pub fn of(head: &Head) -> Self {
+        Self {
+            origin: Origin::of_file(head),
+            first: head
+                .log_ident
+                .clone()
+                .filter(|_| head.sasl_username.is_none()),
+            arrival: head.arrival.unwrap_or_default(),
+            recipients: head.left(),
+            size: head.size.unwrap_or(0),
+            husk: head.is_husk(),
+        }
+    }
+
+    /// The same for the correlator.
+    #[must_use]
+    pub fn found<'a>(&'a self, host: &'a str, queue_id: &'a str, queue: Queue) -> Found<'a> {
+        Found {
+            host,
+            queue_id,
+            arrival: self.arrival,
+            origin: self.origin.clone(),
+            first: self.first.as_deref(),
+            recipients: self.recipients,
+            size: self.size,
+            held: queue == Queue::Hold,
+        }
+    }
 }
 
 /// Finds messages by sender.
@@ -90,16 +128,14 @@ impl Queued {
     }
 }
 
+/// Takes a message that a look meets: its queue ID, where it is, and its envelope if that could be read.
+pub type See<'s> = &'s mut dyn FnMut(&str, Queue, Option<&Envelope>);
+
 impl Finder {
     /// A finder for the instance at `config_directory`; walks the spool if it may.
     #[must_use]
     pub fn new(config_directory: &Path) -> Self {
-        let directory = postconf(config_directory, &["queue_directory"])
-            .ok()
-            .and_then(|settings| settings.into_iter().next());
-        let spool = directory
-            .map(|(_, path)| Spool::new(Path::new(&path)))
-            .filter(Spool::is_readable);
+        let spool = readable_spool(config_directory);
         if spool.is_none() {
             tracing::info!(
                 "the spool cannot be walked; the queue is listed with postqueue and heads come from the holder"
@@ -118,59 +154,108 @@ impl Finder {
         self.spool.is_some()
     }
 
-    /// Every message in `queues` with its envelope, as far as it can be read.
+    /// Every message in `queues` with its envelope, as far as it can be read. A queue that cannot be listed is empty here.
     pub fn queued(&mut self, hands: &mut dyn Hands, queues: &[Queue]) -> Vec<Queued> {
-        let envelopes = match &self.spool {
-            Some(spool) => {
-                let files = spool.walk(&Queue::ALL);
-                self.heads
-                    .of(&files, |file| spool.head(file).map(|head| envelope(&head)))
+        let mut found = Vec::new();
+        let looked = self.look(hands, &mut |queue_id, queue, envelope| {
+            if let Some(envelope) = envelope.filter(|_| queues.contains(&queue)) {
+                found.push(Queued {
+                    queue_id: queue_id.to_owned(),
+                    queue,
+                    envelope: envelope.clone(),
+                });
             }
-            None => self.listed(hands),
-        };
-        envelopes
-            .into_iter()
-            .filter(|(file, _)| queues.contains(&file.queue))
-            .map(|(file, envelope)| Queued {
-                queue_id: file.queue_id,
-                queue: file.queue,
-                envelope,
-            })
-            .collect()
+        });
+        if let Err(error) = looked {
+            tracing::warn!(%error, "the queue cannot be listed");
+        }
+        found
     }
 
-    fn listed(&mut self, hands: &mut dyn Hands) -> Vec<(Found, Envelope)> {
-        let listing = match postqueue::list(&self.config_directory, DEADLINE) {
-            Ok(listing) => listing,
-            Err(error) => {
-                tracing::warn!(%error, "the queue cannot be listed");
-                return Vec::new();
-            }
+    /// Looks over the whole queue; each message is shown once. Heads of new files only are read.
+    ///
+    /// # Errors
+    /// The queue can be neither walked nor listed.
+    pub fn look(&mut self, hands: &mut dyn Hands, see: See<'_>) -> Result<(), ProgramError> {
+        let Self {
+            config_directory,
+            spool,
+            heads,
+        } = self;
+        let Some(spool) = spool else {
+            let listing = postqueue::list(config_directory, DEADLINE)?;
+            listed(heads, &listing.entries, hands, see);
+            return Ok(());
         };
-        let files: Vec<Found> = listing
-            .entries
-            .into_iter()
-            .map(|entry| Found {
-                queue_id: entry.queue_id.into(),
-                queue: entry.queue,
-                path: PathBuf::new(),
-            })
-            .collect();
-        let mut unknown: Vec<String> = Vec::new();
-        self.heads.of(&files, |file| {
-            unknown.push(file.queue_id.clone());
-            None
+        heads.begin();
+        spool.walk(&Queue::ALL, &mut |file| {
+            let read = || {
+                let path = file.directory.join(file.queue_id);
+                spool::head(&path).map(|head| Envelope::of(&head))
+            };
+            show(
+                heads.meet(file.queue_id, read),
+                file.queue_id,
+                file.queue,
+                see,
+            );
         });
-        let mut read = read_heads(hands, &unknown);
-        self.heads.of(&files, |file| read.remove(&file.queue_id))
+        heads.end();
+        Ok(())
     }
 }
 
-fn read_heads(
+/// The spool of the instance at `config_directory`, if this process may walk it.
+#[must_use]
+pub fn readable_spool(config_directory: &Path) -> Option<Spool> {
+    let directory = postconf(config_directory, &["queue_directory"])
+        .ok()
+        .and_then(|settings| settings.into_iter().next());
+    directory
+        .map(|(_, path)| Spool::new(Path::new(&path)))
+        .filter(Spool::is_readable)
+}
+
+fn show(met: Met<'_, Envelope>, queue_id: &str, queue: Queue, see: See<'_>) {
+    match met {
+        Met::Twice => {}
+        Met::Unread => see(queue_id, queue, None),
+        Met::Head(envelope) => see(queue_id, queue, Some(envelope)),
+    }
+}
+
+fn listed(
+    heads: &mut Heads<Envelope>,
+    entries: &[queue_list::Entry],
     hands: &mut dyn Hands,
-    queue_ids: &[String],
-) -> std::collections::HashMap<String, Envelope> {
-    let mut heads = std::collections::HashMap::new();
+    see: See<'_>,
+) {
+    let unknown: Vec<String> = entries
+        .iter()
+        .filter(|entry| !heads.knows(&entry.queue_id))
+        .map(|entry| entry.queue_id.clone().into())
+        .collect();
+    let mut read = read_heads(hands, &unknown);
+    heads.begin();
+    for entry in entries {
+        let known = heads.knows(&entry.queue_id) || read.contains_key(&*entry.queue_id);
+        if !known {
+            // Not read, and so not met: the holder may answer next time.
+            see(&entry.queue_id, entry.queue, None);
+            continue;
+        }
+        let met = heads.meet(&entry.queue_id, || {
+            let head = read.remove(&*entry.queue_id)?;
+            Some(Envelope::of(&head))
+        });
+        show(met, &entry.queue_id, entry.queue, see);
+    }
+    heads.end();
+}
+
+/// The heads of queue files, through the holder.
+pub(super) fn read_heads(hands: &mut dyn Hands, queue_ids: &[String]) -> HashMap<String, Head> {
+    let mut heads = HashMap::new();
     for batch in queue_ids.chunks(BATCH) {
         let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);
         let request = Request {
@@ -183,7 +268,7 @@ fn read_heads(
                 for outcome in reply.outcomes {
                     let bytes = outcome.bytes.as_deref().and_then(base64::decode);
                     if let Some(head) = bytes.as_deref().and_then(Head::parse) {
-                        heads.insert(outcome.queue_id, envelope(&head));
+                        heads.insert(outcome.queue_id, head);
                     }
                 }
             }
@@ -194,34 +279,4 @@ fn read_heads(
         }
     }
     heads
-}
-
-/// What a queue file's head says, in the words of the log.
-fn envelope(head: &Head) -> Envelope {
-    // A file without login and client came in by sendmail(1), or is a notification of bounce(8).
-    let from_outside = head.sasl_username.is_some() || head.client.address.is_some();
-    let entry = match &head.sender {
-        _ if from_outside && !head.local_origin => Entry::Smtp,
-        Some(sender) if sender.is_empty() => Entry::Notification,
-        _ => Entry::Pickup,
-    };
-    let peer = if head.log_client.address.is_some() {
-        &head.log_client
-    } else {
-        &head.client
-    };
-    Envelope {
-        origin: Origin {
-            entry,
-            login: head.sasl_username.clone(),
-            sender: head.sender.clone(),
-            client_name: peer.name.clone(),
-            client_address: peer.address,
-            client_port: peer.port,
-            ..Origin::default()
-        },
-        arrival: head.arrival.unwrap_or_default(),
-        recipients: u32::try_from(head.recipients.len()).unwrap_or(u32::MAX),
-        size: head.size.unwrap_or(0),
-    }
 }

@@ -22,6 +22,7 @@ pub mod holds;
 mod intake;
 pub mod learn;
 pub mod lock;
+pub mod lookup;
 pub mod operator;
 pub mod queue;
 pub mod rehearsal;

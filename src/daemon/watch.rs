@@ -4,7 +4,6 @@
 //! new picture to lookups, and hand the work on. Without news the state is written down every [`COMMIT`].
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -19,16 +18,15 @@ use serde_json::json;
 
 use crate::{
     config::{self, Config, Need},
-    correlate,
     daemon::{
         alarms::Change,
         clock,
         core::{Core, Errand},
         desk::Published,
         ears::Ears,
-        finder::Queued,
         intake,
-        queue::Look,
+        lookup::Lookup,
+        queue::{Look, most},
         requests, rules,
         sight::{Facts, Sight},
     },
@@ -90,7 +88,10 @@ pub struct Watch {
     pub(super) errands: SyncSender<Errand>,
     pub(super) published: Receiver<Published>,
     looks: Receiver<Look>,
-    queue: BTreeMap<&'static str, u64>,
+    /// The last look over the queue, and who had most in it.
+    look: Look,
+    most: Vec<serde_json::Value>,
+    lookup: Lookup,
     pub(super) metrics: Arc<Metrics>,
     pub(super) flags: Arc<Flags>,
     pub(super) path: PathBuf,
@@ -130,7 +131,9 @@ impl Watch {
             errands,
             published,
             looks,
-            queue: BTreeMap::new(),
+            look: Look::default(),
+            most: Vec::new(),
+            lookup: Lookup::new(config, Arc::clone(&metrics)),
             metrics,
             flags,
             path: path.to_owned(),
@@ -160,7 +163,11 @@ impl Watch {
             if asked.elapsed() >= REQUESTS {
                 intake::report(&self.intake, &self.view.load(), &self.metrics);
                 self.published();
-                self.looks();
+                let read = self.sight.totals().last_record;
+                // What the log will tell is not looked up in files first.
+                if !heard || clock::now() - LOG_REACHED < read {
+                    self.looks();
+                }
                 self.requests()?;
                 asked = clock::instant();
             }
@@ -190,6 +197,7 @@ impl Watch {
             sight,
             core,
             metrics,
+            lookup,
             ..
         } = self;
         let now = clock::now();
@@ -197,8 +205,10 @@ impl Watch {
             sight.line(now, reading, metrics);
             if let Reading::Record(record) = reading {
                 core.feed(record.at, Input::Record { record, line });
+                lookup.line(core, record.at);
             }
         });
+        lookup.batch(core, sight.totals().last_record);
         sight.turned(now, metrics);
         heard
     }
@@ -322,23 +332,18 @@ impl Watch {
 
     /// Mail that the log did not tell of is attributed by its queue file.
     fn looks(&mut self) {
-        while let Ok(Look { counts, overdue }) = self.looks.try_recv() {
-            self.sight.looked(clock::now(), &counts);
-            self.queue = counts;
-            for Queued {
-                queue_id, envelope, ..
-            } in overdue
-            {
-                let found = correlate::Found {
-                    host: "",
-                    queue_id: &queue_id,
-                    arrival: envelope.arrival,
-                    origin: envelope.origin,
-                    recipients: envelope.recipients,
-                    size: envelope.size,
-                };
-                self.core.feed(clock::now(), Input::QueueFile(found));
+        while let Ok(look) = self.looks.try_recv() {
+            let now = clock::now();
+            self.sight.looked(now, &look.counts);
+            for message in &look.overdue {
+                let found = message.envelope.found("", &message.queue_id, message.queue);
+                self.core.feed(now, Input::QueueFile(found));
             }
+            self.most = most(self.core.engine.ledger(), now);
+            self.look = Look {
+                overdue: Vec::new(),
+                ..look
+            };
         }
     }
 
@@ -381,7 +386,8 @@ impl Watch {
             "journal_starts": self.ears.journal_starts(),
             "senders": self.core.engine.ledger().senders().count(),
             "open_messages": self.core.engine.correlator().open_messages().count(),
-            "queue": self.queue,
+            "queue": self.look.counts,
+            "queue_view": self.look.view(&self.most),
             "metrics": self.metrics.snapshot(),
         });
         self.core.store.report(now, &record)

@@ -49,6 +49,14 @@ enum Packed {
         message: MessageKey,
         at: Timestamp,
     },
+    Settled {
+        message: MessageKey,
+        at: Timestamp,
+    },
+    Released {
+        message: MessageKey,
+        at: Timestamp,
+    },
     PutOff {
         at: Timestamp,
         party: PackedParty,
@@ -98,6 +106,8 @@ impl Batch {
                 line: self.put_line(line),
             },
             Told::End { message, at } => Packed::End { message, at },
+            Told::Settled { message, at } => Packed::Settled { message, at },
+            Told::Released { message, at } => Packed::Released { message, at },
             Told::PutOff { at, party } => Packed::PutOff {
                 at,
                 party: self.put_party(party),
@@ -178,6 +188,8 @@ impl Batch {
                 line: self.line(line),
             },
             Packed::End { message, at } => Told::End { message, at },
+            Packed::Settled { message, at } => Told::Settled { message, at },
+            Packed::Released { message, at } => Told::Released { message, at },
             Packed::PutOff { at, party } => Told::PutOff {
                 at,
                 party: self.party(party),

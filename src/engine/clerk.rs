@@ -47,6 +47,20 @@ pub enum Told<'a> {
         /// Event time.
         at: Timestamp,
     },
+    /// A recipient has its final answer from our own side.
+    Settled {
+        /// The message.
+        message: MessageKey,
+        /// Event time.
+        at: Timestamp,
+    },
+    /// A message is on hold no longer.
+    Released {
+        /// The message.
+        message: MessageKey,
+        /// Event time.
+        at: Timestamp,
+    },
     /// Intake put off mail of a slowed sender, in our own words.
     PutOff {
         /// Event time.
@@ -166,7 +180,16 @@ impl Teller<'_> {
                 at,
                 party: origin.into(),
             }),
-            Fact::Attempt(_) | Fact::Refused { .. } | Fact::Released { .. } => {}
+            Fact::Attempt(ref attempt)
+                if matches!(attempt.status, Status::Sent | Status::Bounced) =>
+            {
+                out(Told::Settled {
+                    message: attempt.message,
+                    at: attempt.at,
+                });
+            }
+            Fact::Released { message, at } => out(Told::Released { message, at }),
+            Fact::Attempt(_) | Fact::Refused { .. } => {}
         }
     }
 

@@ -32,7 +32,7 @@ pub use snapshot::{Checkpoint, RestoreError};
 
 use crate::{
     classify::Classifier,
-    correlate::{self, Correlator, MessageKey, Party},
+    correlate::{self, Correlator, MessageKey, Orphan, Party},
     engine::{
         allowance::Allowance,
         docket::{Brake, Docket, Signs},
@@ -268,6 +268,12 @@ impl Engine {
         &self.docket
     }
 
+    /// Up to `most` messages whose origin the log did not tell; each is given once. What their queue files say goes to
+    /// [`Input::QueueFile`], at best before the next record.
+    pub fn unknown(&mut self, most: usize) -> Vec<Orphan> {
+        self.clerk.correlator.unknown(most)
+    }
+
     /// Queue IDs of a sender's messages that are in the queue and not on hold, as far as the log and the queue files told.
     #[must_use]
     pub fn queued(&self, sender_id: &SenderId) -> Vec<String> {
@@ -405,12 +411,16 @@ impl<'e> Court<'e> {
                 queue_id,
                 at,
             } => {
-                let sender = self.ledger.sender_of(message);
+                let sender = self.ledger.hold(at, message, true);
                 if let Some(sender_id) = sender.and_then(|sender| self.ledger.sender_id(sender)) {
                     self.docket.held(sender_id, queue_id, at);
                 }
             }
             Told::PutOff { at, party } => self.put_off(at, party),
+            Told::Settled { message, at } => self.ledger.settled(at, message),
+            Told::Released { message, at } => {
+                self.ledger.hold(at, message, false);
+            }
         }
     }
 

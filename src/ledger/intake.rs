@@ -43,7 +43,6 @@ impl Ledger {
         let count = f64::from(recipients.max(1));
         entry.last = entry.last.max(at);
         entry.messages += 1;
-        entry.queued += count;
         entry.volume.add(at, count);
         entry.hours.add(bin);
         let context = entry.context_mut(novel);
@@ -62,8 +61,9 @@ impl Ledger {
         }
         self.open(
             message,
-            Message::new(sender, novel, source, recipients.max(1)),
+            Message::new(sender, novel, source, recipients.max(1), at),
         );
+        self.queue_changes(at, sender, novel, recipients.max(1), 0);
         Some(sender)
     }
 
@@ -165,20 +165,20 @@ impl Ledger {
         self.messages.insert(key, message);
         self.changes.message(key);
         while self.messages.len() > self.setup.max_messages {
-            let Some(oldest) = self.messages.pop_oldest() else {
+            let Some((oldest, message)) = self.messages.pop_oldest() else {
                 return;
             };
+            self.left_queue(message.arrived, &message);
             self.changes.message(oldest);
             self.forgotten += 1;
         }
     }
 
     /// The message left the queue.
-    pub fn end(&mut self, _at: Timestamp, message: MessageKey) -> Option<SenderIndex> {
+    pub fn end(&mut self, at: Timestamp, message: MessageKey) -> Option<SenderIndex> {
         self.changes.message(message);
         let message = self.messages.remove(message)?;
-        let entry = self.sender_mut(message.sender)?;
-        entry.queued = (entry.queued - f64::from(message.recipients)).max(0.0);
+        self.left_queue(at, &message);
         Some(message.sender)
     }
 }

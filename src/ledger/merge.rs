@@ -57,7 +57,6 @@ impl Sender {
         self.first = self.first.min(theirs.first);
         self.last = last;
         self.messages += theirs.messages;
-        self.queued += theirs.queued;
         self.familiar.merge(&theirs.familiar);
         self.novel.merge(&theirs.novel);
         self.volume.merge(&theirs.volume);
@@ -235,7 +234,7 @@ mod tests {
             .map(|(_, entry)| {
                 let mut now = entry.familiar;
                 now.fade(at);
-                let mut numbers = vec![entry.messages as f64, entry.hours.total(), entry.queued];
+                let mut numbers = vec![entry.messages as f64, entry.hours.total()];
                 for counts in [now.hour, now.day] {
                     let refused = counts.refused.list;
                     numbers.extend([counts.tried, counts.answered, refused, counts.taken]);

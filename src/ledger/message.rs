@@ -27,8 +27,12 @@ pub(crate) struct Message {
     pub(crate) novel: bool,
     /// Where it came from, if it is pooled with others.
     pub(crate) source: Option<Source>,
-    /// Recipients.
-    pub(crate) recipients: u32,
+    /// When it came in.
+    pub(crate) arrived: Timestamp,
+    /// Recipients without a final answer.
+    pub(crate) left: u32,
+    /// It is on hold.
+    pub(crate) held: bool,
     /// A person has let it go: what remote sides say of it is no news.
     pub(crate) forgiven: bool,
     /// Recipients between attempts, sorted by hash.
@@ -41,12 +45,15 @@ impl Message {
         novel: bool,
         source: Option<Source>,
         recipients: u32,
+        arrived: Timestamp,
     ) -> Self {
         Self {
             sender,
             novel,
             source,
-            recipients,
+            arrived,
+            left: recipients,
+            held: false,
             forgiven: false,
             waiting: Vec::new(),
         }

@@ -21,6 +21,7 @@ mod numbers;
 mod outcome;
 pub mod profile;
 mod put_off;
+pub mod queue;
 pub mod saved;
 pub mod sender;
 mod told;
@@ -143,8 +144,8 @@ pub struct Row {
     pub answered_day: f64,
     /// Refusals that counted within the day.
     pub refused_day: f64,
-    /// Recipients of messages that are still in the queue.
-    pub queued: f64,
+    /// Recipients without a final answer, mail on hold left out.
+    pub queued: u32,
     /// Networks known as the sender's own.
     pub networks: usize,
     /// The last score.
@@ -167,7 +168,7 @@ impl Row {
             record_day,
             answered_day: familiar.day.answered + novel.day.answered,
             refused_day: familiar.day.refused.sum() + novel.day.refused.sum(),
-            queued: entry.queued,
+            queued: entry.backlog.level.now(),
             networks: entry.homes.iter().filter(|home| home.adopted).count(),
             score: entry.suspicion.score,
         }
@@ -187,6 +188,7 @@ pub struct Ledger {
     clients: clients::Clients,
     neighbourhood: neighbourhood::Neighbourhood,
     operators: outcome::Operators,
+    everyone: queue::Everyone,
     forgotten: u64,
     changes: saved::Changes,
 }
@@ -207,6 +209,7 @@ impl Ledger {
             clients: clients::Clients::default(),
             neighbourhood: neighbourhood::Neighbourhood::default(),
             operators: outcome::Operators::default(),
+            everyone: queue::Everyone::default(),
             forgotten: 0,
             changes,
         }
@@ -323,6 +326,7 @@ impl Ledger {
                 *record = record.max(pending);
             }
             entry.homes.adopt_all();
+            entry.backlog.vouch();
             for context in [entry.familiar.day, entry.novel.day] {
                 entry.usual.answered += context.answered;
                 entry.usual.refused.list += context.refused.list;

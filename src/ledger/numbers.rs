@@ -115,13 +115,18 @@ impl Messages {
     }
 
     /// Takes out the one that was opened first.
-    pub(super) fn pop_oldest(&mut self) -> Option<MessageKey> {
+    pub(super) fn pop_oldest(&mut self) -> Option<(MessageKey, Message)> {
         while let Some(oldest) = self.order.pop_front() {
-            if self.table.remove(&oldest).is_some() {
-                return Some(oldest);
+            if let Some(message) = self.table.remove(&oldest) {
+                return Some((oldest, message));
             }
         }
         None
+    }
+
+    /// All of them, in no meaningful order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Message> {
+        self.table.values()
     }
 
     /// All of them, in no meaningful order.
@@ -133,10 +138,10 @@ impl Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::SenderIndex;
+    use crate::{ledger::SenderIndex, time::Timestamp};
 
     fn message() -> Message {
-        Message::new(SenderIndex(0), false, None, 1)
+        Message::new(SenderIndex(0), false, None, 1, Timestamp::EPOCH)
     }
 
     #[test]
@@ -150,8 +155,9 @@ mod tests {
         }
         assert_eq!(messages.len(), 100);
         assert!(messages.order.len() < 2000, "{}", messages.order.len());
-        assert_eq!(messages.pop_oldest(), Some(MessageKey(7)));
-        assert_eq!(messages.pop_oldest(), Some(MessageKey(107)));
+        let mut oldest = || messages.pop_oldest().map(|(key, _)| key);
+        assert_eq!(oldest(), Some(MessageKey(7)));
+        assert_eq!(oldest(), Some(MessageKey(107)));
         assert_eq!(messages.len(), 98);
     }
 

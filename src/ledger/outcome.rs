@@ -166,6 +166,9 @@ impl Ledger {
         class: Option<BounceClass>,
     ) -> Option<SenderIndex> {
         if !attempt.remote {
+            if matches!(attempt.status, Status::Sent | Status::Bounced) {
+                self.settled(attempt.at, attempt.message);
+            }
             return None;
         }
         self.answer(&Answer {
@@ -181,6 +184,9 @@ impl Ledger {
     /// What a remote side said. `None`: nobody's mail, or nothing new.
     pub fn answer(&mut self, answer: &Answer<'_>) -> Option<SenderIndex> {
         let at = answer.at;
+        if matches!(answer.status, Status::Sent | Status::Bounced) {
+            self.settled(at, answer.message);
+        }
         let (sender, novel, source) = {
             let message = self
                 .messages

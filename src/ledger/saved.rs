@@ -61,6 +61,7 @@ const CLIENTS: &str = "ledger.clients";
 const GROUPS: &str = "ledger.groups";
 const NEIGHBOURHOOD: &str = "ledger.neighbourhood";
 const OPERATORS: &str = "ledger.operators";
+const EVERYONE: &str = "ledger.queue";
 
 /// What is to be written; nothing is noted unless `on`.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +74,7 @@ pub(super) struct Changes {
     pub(super) clients: bool,
     pub(super) neighbourhood: bool,
     pub(super) operators: bool,
+    pub(super) everyone: bool,
 }
 
 impl Changes {
@@ -132,6 +134,7 @@ impl Ledger {
             pack(&self.neighbourhood)
         });
         part(changes.operators, OPERATORS, &|| pack(&self.operators));
+        part(changes.everyone, EVERYONE, &|| pack(&self.everyone));
         dirty
     }
 
@@ -209,6 +212,7 @@ impl Ledger {
             CLIENTS => put(&mut self.clients, bytes),
             NEIGHBOURHOOD => put(&mut self.neighbourhood, bytes),
             OPERATORS => put(&mut self.operators, bytes),
+            EVERYONE => put(&mut self.everyone, bytes),
             _ => true,
         }
     }

@@ -11,6 +11,7 @@ use crate::{
         counters::{Counters, Picture},
         group::Source,
         profile::{Homes, Hours, Outcomes, Recipients, Volume},
+        queue::Backlog,
     },
     time::Timestamp,
 };
@@ -77,8 +78,8 @@ pub struct Sender {
     pub last: Timestamp,
     /// Messages brought in.
     pub messages: u64,
-    /// Messages and recipients ended, to tell the backlog.
-    pub queued: f64,
+    /// Mail in the queue.
+    pub backlog: Backlog,
     /// Own usual network.
     pub familiar: Counters,
     /// New networks.
@@ -125,7 +126,7 @@ impl Sender {
             first: at,
             last: at,
             messages: 0,
-            queued: 0.0,
+            backlog: Backlog::default(),
             familiar: Counters::new(at),
             novel: Counters::new(at),
             volume: Volume {
@@ -198,6 +199,8 @@ impl Sender {
                 *record = (*record * 0.995).max(pending);
             }
         }
+        let clean = self.is_clean(at);
+        self.backlog.roll(at, clean);
         self.today = Outcomes::default();
         self.volume.pending = self.volume.now;
         self.day = day;

@@ -84,6 +84,21 @@ impl Head {
         (head.arrival.is_some() && head.sender.is_some()).then_some(head)
     }
 
+    /// Recipients still to be delivered to: of all that cleanup counted, where the bytes given do not name them all.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        let named = u32::try_from(self.recipients.len()).unwrap_or(u32::MAX);
+        self.recipient_count
+            .map_or(named, |all| all.saturating_sub(self.done).max(named))
+    }
+
+    /// True for a message that has nobody left to go to: it was delivered while it was put on hold. Told from the head
+    /// only where all recipients are in it.
+    #[must_use]
+    pub fn is_husk(&self) -> bool {
+        self.recipients.is_empty() && self.done > 0 && self.recipient_count == Some(self.done)
+    }
+
     /// What one envelope record adds. Of two that say the same the first counts, as for qmgr(8).
     fn take(&mut self, kind: u8, data: &[u8]) {
         match kind {

@@ -4,6 +4,8 @@
 //! (`enable_long_queue_ids = yes`, Postfix 2.9) are base 52 seconds, base 52 microseconds, `z` and the inode in base 51
 //! (`src/global/mail_queue.h`). Short IDs are reused within seconds: an ID alone never names a message.
 
+use std::borrow::Cow;
+
 use crate::time::Timestamp;
 
 /// The digits of a long ID, without vowels; base 51 leaves the last one out.
@@ -45,6 +47,16 @@ pub fn arrival(id: &str) -> Option<Timestamp> {
     ))
 }
 
+/// The characters by which Postfix hashes a queue, one directory level each: the microseconds of a long ID as five
+/// hexadecimal digits, else the ID itself (`src/global/mail_queue.c`, `dir_forest.c`).
+#[must_use]
+pub fn hash_of(id: &str) -> Cow<'_, str> {
+    arrival(id).map_or(Cow::Borrowed(id), |at| {
+        let micros = at.micros().rem_euclid(1_000_000);
+        Cow::Owned(format!("{micros:05X}"))
+    })
+}
+
 fn number(digits: &[u8], base: i64) -> Option<i64> {
     digits.iter().try_fold(0_i64, |sum, digit| {
         let value = DIGITS.iter().position(|d| d == digit)?;
@@ -56,6 +68,13 @@ fn number(digits: &[u8], base: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_is_hashed_by_microseconds_whichever_kind_the_id_is_of() {
+        assert_eq!(hash_of("006FCFE715"), "006FCFE715");
+        // Microseconds 3kyZ = ((3 * 52 + 38) * 52 + 50) * 52 + 30 = 527,206.
+        assert_eq!(hash_of("4jXzSj3kyZz7fVH"), "80B66");
+    }
 
     #[test]
     fn short_long_and_other_ids_are_told_apart() {

@@ -2,15 +2,21 @@
 //! `postqueue -j` and it tells the login (measured, Postfix 3.7). Needs the right to read the queue directory (root, or
 //! the mail owner).
 //!
-//! A walk is no snapshot: a message that moves between two directories meanwhile may be seen twice or not at all.
+//! A walk allocates nothing per file. It is no snapshot: a message that moves between two directories meanwhile may be
+//! met twice or not at all.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::Read,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
-use walkdir::WalkDir;
+use nix::{
+    dir::{Dir, Type},
+    fcntl::OFlag,
+    sys::stat::Mode,
+};
 
 use crate::postfix::{
     queue_file::{HEAD_BYTES, Head},
@@ -18,15 +24,20 @@ use crate::postfix::{
     queue_list::Queue,
 };
 
+/// Deepest `hash_queue_depth` that is followed; Postfix's own default is 1.
+const DEPTH: usize = 4;
+/// A file of which nothing was made so often is let be: it was not only caught while it was being written.
+const TRIES: u8 = 3;
+
 /// One queue file, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
     /// Its queue ID.
-    pub queue_id: String,
+    pub queue_id: &'a str,
     /// The queue it is in.
     pub queue: Queue,
-    /// Where it is.
-    pub path: PathBuf,
+    /// The directory it is in.
+    pub directory: &'a Path,
 }
 
 /// The spool of one instance.
@@ -52,95 +63,164 @@ impl Spool {
             .all(|queue| fs_err::read_dir(self.directory.join(queue)).is_ok())
     }
 
-    /// The files of `queues`, hashed subdirectories included. What vanishes meanwhile is left out.
-    #[must_use]
-    pub fn walk(&self, queues: &[Queue]) -> Vec<Found> {
-        let mut found = Vec::new();
+    /// Shows the files of `queues`, hashed subdirectories included. What vanishes meanwhile is left out.
+    pub fn walk(&self, queues: &[Queue], see: &mut dyn FnMut(Found<'_>)) {
         for queue in queues {
-            let walk = WalkDir::new(self.directory.join(queue.name()))
-                .min_depth(1)
-                .max_depth(4)
-                .follow_links(false);
-            for entry in walk
-                .into_iter()
-                .flatten()
-                .filter(|entry| entry.file_type().is_file())
-            {
-                // Temporary names like 123456.789 are no queue IDs.
-                if let Some(name) = entry
-                    .file_name()
-                    .to_str()
-                    .filter(|name| queue_id::is_valid(name))
-                {
-                    found.push(Found {
-                        queue_id: name.to_owned(),
-                        queue: *queue,
-                        path: entry.path().to_owned(),
-                    });
-                }
-            }
+            walk(&self.directory.join(queue.name()), *queue, DEPTH, see);
         }
-        found
     }
 
-    /// What the beginning of a queue file says; `None` when it is gone, still being written, or no queue file.
+    /// Where a message is; `None` when it is nowhere (it may be moving: then it is met the second time).
     #[must_use]
-    pub fn head(&self, found: &Found) -> Option<Head> {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES);
-        let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);
-        fs_err::File::open(&found.path)
-            .ok()?
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .ok()?;
-        Head::parse(&bytes)
+    pub fn find(&self, queue_id: &str) -> Option<(Queue, PathBuf)> {
+        if !queue_id::is_valid(queue_id) {
+            return None;
+        }
+        let look = || {
+            FINDABLE.iter().find_map(|queue| {
+                let mut directory = self.directory.join(queue.name());
+                for part in queue_id::hash_of(queue_id).chars().map(String::from) {
+                    let file = directory.join(queue_id);
+                    if fs_err::symlink_metadata(&file).is_ok_and(|found| found.is_file()) {
+                        return Some((*queue, file));
+                    }
+                    directory.push(part);
+                    if !directory.is_dir() {
+                        break;
+                    }
+                }
+                None
+            })
+        };
+        look().or_else(look)
     }
 }
 
-/// Heads of files that were seen, so that no file is read twice. Bounded by the size of the queue: what the last walk did
-/// not find is forgotten.
+/// Where a message of the log may be. Nothing in a file of `maildrop` is an identity.
+const FINDABLE: [Queue; 4] = [Queue::Active, Queue::Deferred, Queue::Incoming, Queue::Hold];
+
+fn walk(directory: &Path, queue: Queue, depth: usize, see: &mut dyn FnMut(Found<'_>)) {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let Ok(mut opened) = Dir::open(directory, flags, Mode::empty()) else {
+        return;
+    };
+    let mut below = Vec::new();
+    for entry in opened.iter().flatten() {
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        // A file system that keeps no types gives none: the name tells as well, hash directories have one character.
+        match (entry.file_type(), name.len()) {
+            (Some(Type::Directory) | None, 1) if name != "." => below.push(name.to_owned()),
+            // Temporary names like 123456.789 are no queue IDs.
+            (Some(Type::File) | None, _) if queue_id::is_valid(name) => see(Found {
+                queue_id: name,
+                queue,
+                directory,
+            }),
+            _ => {}
+        }
+    }
+    drop(opened);
+    if let Some(depth) = depth.checked_sub(1) {
+        for name in below {
+            let name = std::ffi::OsStr::from_bytes(name.as_bytes());
+            walk(&directory.join(name), queue, depth, see);
+        }
+    }
+}
+
+/// What the beginning of a queue file says; `None` when it is gone, still being written, or no queue file.
+#[must_use]
+pub fn head(path: &Path) -> Option<Head> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES);
+    let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);
+    fs_err::File::open(path)
+        .ok()?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Head::parse(&bytes)
+}
+
+/// Heads of files that were met, so that no file is read twice. Bounded by the size of the queue: what a look does not
+/// meet is forgotten.
 #[derive(Debug)]
 pub struct Heads<T> {
-    known: HashMap<String, T>,
+    known: HashMap<Box<str>, Known<T>>,
+    look: u32,
+}
+
+#[derive(Debug)]
+struct Known<T> {
+    head: Option<T>,
+    tries: u8,
+    look: u32,
+}
+
+/// What is known of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met<'a, T> {
+    /// This look has met it before: it moved meanwhile.
+    Twice,
+    /// Nothing could be made of it, yet or for good.
+    Unread,
+    /// Its head.
+    Head(&'a T),
 }
 
 impl<T> Default for Heads<T> {
     fn default() -> Self {
         Self {
             known: HashMap::new(),
+            look: 0,
         }
     }
 }
 
-impl<T: Clone> Heads<T> {
-    /// What `read` makes of each file, asked once a file; files of which it makes nothing are asked again next time.
-    pub fn of(
-        &mut self,
-        files: &[Found],
-        mut read: impl FnMut(&Found) -> Option<T>,
-    ) -> Vec<(Found, T)> {
-        let mut kept = HashMap::with_capacity(files.len());
-        let mut heads = Vec::with_capacity(files.len());
-        for file in files {
-            let head = self.known.remove(&file.queue_id).or_else(|| read(file));
-            if let Some(head) = head {
-                heads.push((file.clone(), head.clone()));
-                kept.insert(file.queue_id.clone(), head);
-            }
-        }
-        self.known = kept;
-        heads
+impl<T> Heads<T> {
+    /// Begins a look.
+    pub const fn begin(&mut self) {
+        self.look = self.look.wrapping_add(1);
     }
-}
 
-/// How many files are in each queue.
-#[must_use]
-pub fn counts(files: &[Found]) -> BTreeMap<Queue, u64> {
-    let mut counts = BTreeMap::new();
-    for file in files {
-        *counts.entry(file.queue).or_insert(0) += 1;
+    /// Whether a file need not be read.
+    #[must_use]
+    pub fn knows(&self, queue_id: &str) -> bool {
+        self.known
+            .get(queue_id)
+            .is_some_and(|known| known.head.is_some() || known.tries >= TRIES)
     }
-    counts
+
+    /// A file is met: `read` is asked once for its head, and up to three times while it gives none.
+    pub fn meet(&mut self, queue_id: &str, read: impl FnOnce() -> Option<T>) -> Met<'_, T> {
+        if !self.known.contains_key(queue_id) {
+            let new = Known {
+                head: None,
+                tries: 0,
+                look: self.look.wrapping_sub(1),
+            };
+            self.known.insert(queue_id.into(), new);
+        }
+        let Some(known) = self.known.get_mut(queue_id) else {
+            return Met::Unread;
+        };
+        if known.look == self.look {
+            return Met::Twice;
+        }
+        known.look = self.look;
+        if known.head.is_none() && known.tries < TRIES {
+            known.tries += 1;
+            known.head = read();
+        }
+        known.head.as_ref().map_or(Met::Unread, Met::Head)
+    }
+
+    /// Ends a look: what it did not meet is forgotten.
+    pub fn end(&mut self) {
+        let look = self.look;
+        self.known.retain(|_, known| known.look == look);
+    }
 }
 
 #[cfg(test)]
@@ -149,11 +229,20 @@ mod tests {
 
     fn spool() -> (tempfile::TempDir, Spool) {
         let directory = tempfile::tempdir().unwrap();
-        for queue in ["incoming", "active", "deferred/A", "hold"] {
+        for queue in ["incoming", "active", "deferred/A", "deferred/8/0", "hold"] {
             fs_err::create_dir_all(directory.path().join(queue)).unwrap();
         }
         let spool = Spool::new(directory.path());
         (directory, spool)
+    }
+
+    fn names(spool: &Spool) -> Vec<String> {
+        let mut names = Vec::new();
+        spool.walk(&Queue::ALL, &mut |found| {
+            names.push(format!("{}/{}", found.queue.name(), found.queue_id));
+        });
+        names.sort();
+        names
     }
 
     #[test]
@@ -162,41 +251,69 @@ mod tests {
         for name in [
             "active/4F2A1C0D3B",
             "deferred/A/A12BC34D5E",
+            "deferred/8/0/4jXzSj3kyZz7fVH",
             "incoming/123456.789",
             "hold/x",
         ] {
             fs_err::write(directory.path().join(name), b"x").unwrap();
         }
-        let mut found: Vec<String> = spool
-            .walk(&Queue::ALL)
-            .into_iter()
-            .map(|file| file.queue_id)
-            .collect();
-        found.sort();
-        assert_eq!(found, ["4F2A1C0D3B", "A12BC34D5E"]);
+        std::os::unix::fs::symlink("/", directory.path().join("deferred/B")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", directory.path().join("hold/B12BC34D5E"))
+            .unwrap();
+        let expected = [
+            "active/4F2A1C0D3B",
+            "deferred/4jXzSj3kyZz7fVH",
+            "deferred/A12BC34D5E",
+        ];
+        assert_eq!(names(&spool), expected);
         assert!(spool.is_readable());
-        assert_eq!(spool.head(&spool.walk(&[Queue::Active])[0]), None);
+        for (queue, queue_id) in expected.iter().map(|name| name.split_once('/').unwrap()) {
+            let (found, path) = spool.find(queue_id).unwrap();
+            assert_eq!(found.name(), queue);
+            assert_eq!(head(&path), None);
+        }
+        for absent in ["B12BC34D5E", "FFFFFFFFFF", "../../../etc/passwd"] {
+            assert_eq!(spool.find(absent), None);
+        }
+    }
+
+    /// Looks at these files; gives what was read.
+    fn look(heads: &mut Heads<u8>, files: &[&str], content: Option<u8>) -> Vec<String> {
+        let mut read = Vec::new();
+        heads.begin();
+        for file in files {
+            heads.meet(file, || {
+                read.push((*file).to_owned());
+                content
+            });
+        }
+        heads.end();
+        read
     }
 
     #[test]
     fn a_head_is_read_once_and_forgotten_when_the_file_is_gone() {
-        let file = |id: &str| Found {
-            queue_id: id.to_owned(),
-            queue: Queue::Active,
-            path: PathBuf::new(),
-        };
         let mut heads = Heads::default();
-        let mut reads = 0;
-        for files in [
-            vec![file("A1"), file("B2")],
-            vec![file("B2")],
-            vec![file("A1"), file("B2")],
-        ] {
-            heads.of(&files, |_| {
-                reads += 1;
-                Some(())
-            });
-        }
+        assert_eq!(look(&mut heads, &["A1", "B2", "A1"], Some(1)), ["A1", "B2"]);
+        assert_eq!(look(&mut heads, &["B2"], Some(1)), [""; 0]);
+        assert_eq!(look(&mut heads, &["A1", "B2"], Some(1)), ["A1"]);
+    }
+
+    #[test]
+    fn a_file_that_gives_no_head_is_tried_three_times() {
+        let mut heads = Heads::default();
+        let reads: usize = (0..9).map(|_| look(&mut heads, &["A1"], None).len()).sum();
         assert_eq!(reads, 3);
+        assert!(heads.knows("A1"));
+        look(&mut heads, &["B2"], None);
+        assert_eq!(look(&mut heads, &["B2"], Some(2)), ["B2"], "being written");
+    }
+
+    #[test]
+    fn a_file_met_twice_in_one_look_counts_once() {
+        let mut heads = Heads::default();
+        heads.begin();
+        assert_eq!(heads.meet("A1", || Some(1)), Met::Head(&1));
+        assert_eq!(heads.meet("A1", || Some(1)), Met::Twice);
     }
 }

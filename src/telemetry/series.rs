@@ -153,6 +153,10 @@ families! {
             StoreCommits "result=\"ok\""
             StoreErrors "result=\"error\""
         }
+        "postwarden_queue_lookups_total" "Messages without a beginning in the log, by whether their queue file told it." {
+            LookupsFound "result=\"found\""
+            LookupsMissed "result=\"missed\""
+        }
         "postwarden_queue_walks_total" "Walks of the spool and queue listings." {
             WalksOk "result=\"ok\""
             WalksFailed "result=\"failed\""

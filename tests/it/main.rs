@@ -12,6 +12,7 @@
 
 mod archives;
 mod attack;
+mod backlog;
 mod learn;
 mod logs;
 mod orders;
