@@ -19,6 +19,7 @@ pub mod incidents;
 pub mod learn;
 pub mod lookup;
 pub mod orders;
+mod queue;
 pub mod records;
 pub mod replay;
 pub mod run;

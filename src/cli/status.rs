@@ -136,6 +136,9 @@ fn print(object: &Value, out: &mut dyn Write) -> Result<(), Failure> {
     reading::warnings(object, now, out)?;
     reading::log(object, now, out)?;
     writeln!(out, "Queue     {}", queue(object))?;
+    for line in crate::cli::queue::lines(object.get("daemon").unwrap_or(&Value::Null)) {
+        writeln!(out, "          {line}")?;
+    }
     writeln!(
         out,
         "Senders   {} known{}",

@@ -194,7 +194,7 @@ impl Finder {
                 spool::head(&path).map(|head| Envelope::of(&head))
             };
             show(
-                heads.meet(file.queue_id, read),
+                &heads.meet(file.queue_id, read),
                 file.queue_id,
                 file.queue,
                 see,
@@ -216,7 +216,7 @@ pub fn readable_spool(config_directory: &Path) -> Option<Spool> {
         .filter(Spool::is_readable)
 }
 
-fn show(met: Met<'_, Envelope>, queue_id: &str, queue: Queue, see: See<'_>) {
+fn show(met: &Met<'_, Envelope>, queue_id: &str, queue: Queue, see: See<'_>) {
     match met {
         Met::Twice => {}
         Met::Unread => see(queue_id, queue, None),
@@ -248,7 +248,7 @@ fn listed(
             let head = read.remove(&*entry.queue_id)?;
             Some(Envelope::of(&head))
         });
-        show(met, &entry.queue_id, entry.queue, see);
+        show(&met, &entry.queue_id, entry.queue, see);
     }
     heads.end();
 }
@@ -279,4 +279,69 @@ pub(super) fn read_heads(hands: &mut dyn Hands, queue_ids: &[String]) -> HashMap
         }
     }
     heads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        action::hands::HandsError,
+        wire::holder::{Outcome, Place, Reply},
+    };
+
+    /// A holder that may be away, and counts what it is asked for.
+    #[derive(Debug, Default)]
+    struct Holder {
+        away: bool,
+        asked: usize,
+    }
+
+    impl Hands for Holder {
+        fn call(&mut self, request: &Request) -> Result<Reply, HandsError> {
+            if self.away {
+                return Err(HandsError::Refused("away".to_owned()));
+            }
+            self.asked += request.queue_ids.len();
+            let file = b"T\x0a1700000000S\x12forged@example.orgA\x12sasl_username=annaR\x01xM\0";
+            let outcome = |queue_id: &String| Outcome {
+                queue_id: queue_id.clone(),
+                place: Place::Deferred,
+                bytes: Some(base64::encode(file)),
+            };
+            Ok(Reply {
+                outcomes: request.queue_ids.iter().map(outcome).collect(),
+                error: None,
+            })
+        }
+    }
+
+    fn look(heads: &mut Heads<Envelope>, holder: &mut Holder) -> Vec<Option<SenderId>> {
+        let entry = |id: &str| {
+            let line = format!(
+                r#"{{"queue_name": "deferred", "queue_id": "{id}", "sender": "forged@example.org"}}"#
+            );
+            queue_list::Entry::parse(line.as_bytes()).unwrap()
+        };
+        let mut seen = Vec::new();
+        let entries = [entry("AAAAAA"), entry("BBBBBB")];
+        listed(heads, &entries, holder, &mut |_, _, envelope| {
+            seen.push(envelope.and_then(|found| SenderId::of(&found.origin)));
+        });
+        seen
+    }
+
+    #[test]
+    fn without_spool_and_holder_mail_is_nobodys_and_never_the_forged_senders() {
+        let mut heads = Heads::default();
+        let mut holder = Holder {
+            away: true,
+            asked: 0,
+        };
+        assert_eq!(look(&mut heads, &mut holder), [None, None]);
+        holder.away = false;
+        let anna = Some(SenderId::Sasl("anna".into()));
+        assert_eq!(look(&mut heads, &mut holder), [anna.clone(), anna.clone()]);
+        assert_eq!(look(&mut heads, &mut holder), [anna.clone(), anna]);
+        assert_eq!(holder.asked, 2, "once a file");
+    }
 }

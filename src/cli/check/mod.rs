@@ -146,7 +146,10 @@ fn host(config: &Config) -> Vec<Finding> {
     found.push(if Spool::new(Path::new(&queue_directory)).is_readable() {
         Finding::ok("the spool can be walked")
     } else {
-        Finding::ok("the spool cannot be walked by this user; heads come from the holder")
+        Finding::ok(
+            "the spool cannot be walked by this user: postqueue lists it, and the holder reads who sent what; \
+             without the holder, mail that the log does not tell of counts for nobody",
+        )
     });
     found.push(hands(config));
     found.extend(logs(config));
