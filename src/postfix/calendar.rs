@@ -43,6 +43,8 @@ pub struct Calendar {
     last: Option<Timestamp>,
     /// The last stamp that had no year.
     yearless: Option<Timestamp>,
+    /// The stamp resolved last: most lines have the one of the line before.
+    resolved: Stamp,
     /// The minute resolved last, as it was written, and its beginning.
     minute: Option<(Stamp, Timestamp)>,
 }
@@ -56,12 +58,23 @@ impl Calendar {
             reference,
             last: None,
             yearless: None,
+            resolved: Stamp::Missing,
             minute: None,
         }
     }
 
     /// The time of a stamp; of a missing one the time of the line before.
+    #[inline]
     pub fn resolve(&mut self, stamp: Stamp) -> Timestamp {
+        // Nothing changes by the same once more. A line without a stamp has the time of the one before.
+        if stamp == self.resolved || stamp == Stamp::Missing {
+            return self.last.unwrap_or(self.reference);
+        }
+        self.resolved = stamp;
+        self.new_stamp(stamp)
+    }
+
+    fn new_stamp(&mut self, stamp: Stamp) -> Timestamp {
         let at = match stamp {
             Stamp::Missing => return self.last.unwrap_or(self.reference),
             Stamp::Absolute(at) => at,

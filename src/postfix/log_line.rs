@@ -6,7 +6,7 @@
 //! compose prefix, `<PRI>`, or after the NUL bytes that a crash leaves. `message repeated N times: [ ... ]` is unwrapped.
 //!
 //! A line that is valid UTF-8 is borrowed; another one, or the text of a JSON object, is built in the [`Scratch`] of the
-//! caller. On failure a line is foreign; nothing here panics or keeps anything from one line to the next.
+//! caller. On failure a line is foreign; nothing here panics, and no line changes how another one is read.
 //!
 //! Limits: journald and old syslogds take blanks off the end of a text, so that a login that ends in a blank reads
 //! without it; syslogds that cut a whole line at 1024 bytes leave no trace but a missing parenthesis.
@@ -56,11 +56,12 @@ pub enum Framing<'a> {
     Broken(&'a str),
 }
 
-/// Room for the lines that cannot be borrowed.
+/// Room for the lines that cannot be borrowed, and the bytes of the last stamps, which are read once.
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: String,
     bytes: Vec<u8>,
+    stamps: stamp::Memory,
 }
 
 /// Takes the framing off one line (with or without its line end).
@@ -70,7 +71,18 @@ pub fn split<'a>(line: &'a [u8], scratch: &'a mut Scratch) -> Framing<'a> {
         return json::split(line, scratch);
     }
     let text = readable(line, &mut scratch.text);
+    if let Some(usual) = usual(text, line.len(), &mut scratch.stamps) {
+        return Framing::Postfix(usual);
+    }
     plain(text, line.len()).map_or(Framing::Foreign, Framing::Postfix)
+}
+
+/// `STAMP HOST SERVICE/DAEMON[PID]: text`: what [`plain`] finds as well, without looking for anything else.
+#[inline(always)]
+fn usual<'a>(line: &'a str, bytes: usize, stamps: &mut stamp::Memory) -> Option<LogLine<'a>> {
+    let (when, rest) = stamps.take(line)?;
+    let (host, tag, pid, text) = tag::usual(tag::skip_blanks(rest))?;
+    Some(finish(when, host, (tag, pid), text, (line, bytes)))
 }
 
 /// Line ends, and what a crash leaves before a line.
@@ -130,7 +142,7 @@ fn plain(line: &str, bytes: usize) -> Option<LogLine<'_>> {
     }
 }
 
-/// A line without a stamp: only a tag, or behind the name that `docker compose logs` puts before it.
+/// A line without a stamp: only a tag or a host and a tag, or behind the name that `docker compose logs` puts before it.
 fn bare<'a>(rest: &'a str, line: &'a str, bytes: usize) -> Option<LogLine<'a>> {
     if let Some((name, inner)) = rest.split_once("| ")
         && name.len() < 64
@@ -145,6 +157,16 @@ fn bare<'a>(rest: &'a str, line: &'a str, bytes: usize) -> Option<LogLine<'a>> {
         && stamp::take(inner).is_some()
     {
         return nested(inner, Stamp::Missing, line, bytes);
+    }
+    // A container's log without stamps: `mail postfix/smtpd[123]: `.
+    if let Some((host, tag, pid, text)) = tag::usual(rest) {
+        return Some(finish(
+            Stamp::Missing,
+            host,
+            (tag, pid),
+            text,
+            (line, bytes),
+        ));
     }
     let (word, text) = tag::word(rest);
     let (tag, pid) = tag::read(word)?;
@@ -193,6 +215,7 @@ fn nested<'a>(inner: &'a str, outer: Stamp, line: &'a str, bytes: usize) -> Opti
 }
 
 /// The text's own wrappers: Solaris' message ID, repetition, severity. `whole` is the line and its length in bytes.
+#[inline]
 fn finish<'a>(
     stamp: Stamp,
     host: &'a str,

@@ -26,6 +26,7 @@ use crate::{
         log_line::{self, Framing, LogLine, Origin, Scratch},
         queue_id,
         record::{Event, Record},
+        run,
     },
     time::{Timestamp, Zone},
 };
@@ -82,7 +83,8 @@ impl Reader {
 
     /// Reads the next line, with or without its line end.
     pub fn read<'a>(&'a mut self, line: &'a [u8]) -> Reading<'a> {
-        let (stamp, mut reading) = scan(line, &mut self.scratch);
+        let mut reading = Reading::Foreign;
+        let stamp = scan_into(line, &mut self.scratch, &mut reading);
         if let Reading::Record(record) = &mut reading {
             record.at = self.calendar.resolve(stamp);
         }
@@ -92,16 +94,23 @@ impl Reader {
 
 /// Reads one line; its stamp is left to a [`Calendar`], and [`Record::at`] is the epoch.
 pub fn scan<'a>(line: &'a [u8], scratch: &'a mut Scratch) -> (Stamp, Reading<'a>) {
-    let line = match log_line::split(line, scratch) {
+    let mut reading = Reading::Foreign;
+    let stamp = scan_into(line, scratch, &mut reading);
+    (stamp, reading)
+}
+
+/// The same where the reading is to stay: a record is large, and a move of it is what a line costs most.
+fn scan_into<'a>(line: &'a [u8], scratch: &'a mut Scratch, out: &mut Reading<'a>) -> Stamp {
+    let framing = log_line::split(line, scratch);
+    let line = match &framing {
         Framing::Postfix(line) => line,
-        Framing::Foreign => return (Stamp::Missing, Reading::Foreign),
+        Framing::Foreign => return Stamp::Missing,
         Framing::Broken(text) => {
-            let unparsed = Unparsed { daemon: "", text };
-            return (Stamp::Missing, Reading::Unparsed(unparsed));
+            *out = Reading::Unparsed(Unparsed { daemon: "", text });
+            return Stamp::Missing;
         }
     };
-    let sure = line.tag.origin == Origin::Certain;
-    let mut record = Record {
+    *out = Reading::Record(Record {
         at: Timestamp::EPOCH,
         host: line.host,
         service: line.tag.service,
@@ -110,22 +119,23 @@ pub fn scan<'a>(line: &'a [u8], scratch: &'a mut Scratch) -> (Stamp, Reading<'a>
         queue_id: None,
         repeat: line.repeat,
         event: Event::Other { text: line.text },
+    });
+    let Reading::Record(record) = out else {
+        return line.stamp;
     };
-    let understood = understand(&line, &mut record);
-    let reading = if !sure && (!understood || matches!(record.event, Event::Other { .. })) {
-        Reading::Foreign
-    } else if understood {
-        if record.daemon.is_empty() {
-            record.daemon = shown(&record.event);
-        }
-        Reading::Record(record)
-    } else {
-        Reading::Unparsed(Unparsed {
+    let understood = understand(line, record);
+    let sure = line.tag.origin == Origin::Certain;
+    if !sure && (!understood || matches!(record.event, Event::Other { .. })) {
+        *out = Reading::Foreign;
+    } else if !understood {
+        *out = Reading::Unparsed(Unparsed {
             daemon: line.tag.daemon,
             text: line.text,
-        })
-    };
-    (line.stamp, reading)
+        });
+    } else if record.daemon.is_empty() {
+        record.daemon = shown(&record.event);
+    }
+    line.stamp
 }
 
 /// The program that alone writes such a line, where the framing lost its name.
@@ -153,8 +163,6 @@ fn shown(event: &Event<'_>) -> &'static str {
 }
 
 /// Fills in the queue ID and what happened; false for a line that begins like one that matters and does not fit.
-///
-/// The event is written where it stays: it is large, and a move of it is what a line costs most.
 fn understand<'a>(line: &LogLine<'a>, record: &mut Record<'a>) -> bool {
     let text = line.text;
     let prefix = queue_prefix(text);
@@ -190,7 +198,7 @@ fn understand<'a>(line: &LogLine<'a>, record: &mut Record<'a>) -> bool {
 /// `QID: rest`. Archives have mangled IDs, so that any single word may be one; what follows decides.
 fn queue_prefix(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
-    let mut end = 0;
+    let mut end = run::alphanumeric(bytes);
     while let Some(c) = bytes.get(end)
         && in_id(*c)
     {
@@ -205,18 +213,6 @@ fn is_id(word: &str) -> bool {
     (3..=64).contains(&word.len()) && word.bytes().all(in_id)
 }
 
-/// A set of bits, since every line asks for every byte of its ID.
 const fn in_id(c: u8) -> bool {
-    const IN_ID: u128 = {
-        let mut set = 0;
-        let mut c = 0_u8;
-        while c < 128 {
-            if c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'*' | b'.' | b'#') {
-                set |= 1 << c;
-            }
-            c += 1;
-        }
-        set
-    };
-    c < 128 && IN_ID >> c & 1 == 1
+    c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'*' | b'.' | b'#')
 }

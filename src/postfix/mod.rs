@@ -10,3 +10,4 @@ pub mod queue_file;
 pub mod queue_id;
 pub mod queue_list;
 pub mod record;
+mod run;

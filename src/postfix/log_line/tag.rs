@@ -2,7 +2,7 @@
 //!
 //! `syslog_name` is free (per service, per instance), so the program's name decides: it stands behind the last `/`.
 
-use crate::postfix::log_line::stamp;
+use crate::postfix::{log_line::stamp, run};
 
 /// How sure it is that a line is Postfix's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,32 +112,34 @@ pub(super) fn after_stamp(rest: &str) -> Option<(&str, Found<'_>, &str)> {
 }
 
 /// `HOST SERVICE/DAEMON[PID]: ` of a service that is named after Postfix: nearly every line.
+#[inline]
 pub(super) fn usual(rest: &str) -> Option<(&str, Tag<'_>, u32, &str)> {
     let bytes = rest.as_bytes();
     let blank = bytes.iter().position(|c| *c == b' ')?;
-    let open = blank + memchr::memchr(b'[', bytes.get(blank..)?)?;
-    let name = rest.get(blank + 1..open)?;
-    if !name.starts_with("postfix") || bytes.get(blank.wrapping_sub(1)) == Some(&b':') {
+    let name = bytes.get(blank + 1..)?;
+    if !name.starts_with(b"postfix") || bytes.get(blank.wrapping_sub(1)) == Some(&b':') {
         return None;
     }
-    let slash = name
-        .bytes()
-        .rposition(|c| matches!(c, b'/' | b' ' | b':'))?;
+    // A blank or a colon before the bracket: not this simple.
+    let open = blank + 1 + run::of_tag(name);
+    if bytes.get(open) != Some(&b'[') {
+        return None;
+    }
+    let slash = bytes.get(..open)?.iter().rposition(|c| *c == b'/')?;
     let mut pid = 0_u32;
     let mut close = open + 1;
     while let Some(digit @ b'0'..=b'9') = bytes.get(close) {
         pid = pid.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
         close += 1;
     }
+    // Nine digits are a number that fits. A slash of the host is before the name: nothing is there.
+    let text = rest.get(close..)?.strip_prefix("]: ")?;
     let tag = Tag {
-        service: name.get(..slash)?,
-        daemon: name.get(slash..)?.strip_prefix('/')?,
+        service: rest.get(blank + 1..slash)?,
+        daemon: rest.get(slash + 1..open)?,
         origin: Origin::Certain,
     };
-    // A blank or a colon before the slash: not this simple. Nine digits are a number that fits.
-    let simple = close - open <= 10 && !tag.service.bytes().any(|c| matches!(c, b' ' | b':'));
-    let text = rest.get(close..)?.strip_prefix("]: ")?;
-    simple.then_some((rest.get(..blank)?, tag, pid, text))
+    (close - open <= 10).then_some((rest.get(..blank)?, tag, pid, text))
 }
 
 fn after_host<'a>(host: &'a str, rest: &'a str) -> Option<(&'a str, Found<'a>, &'a str)> {

@@ -239,3 +239,57 @@ fn json_escapes_come_off() {
     let got = parts(json).unwrap();
     assert_eq!(got.4, "a\"b\\c/\u{fc}\u{1f600}\u{fffd} x");
 }
+
+#[test]
+fn a_line_without_a_stamp_has_its_host_and_tag() {
+    let got = parts("mail postfix/submission/smtpd[42]: 4F2A1C0D3B: removed").unwrap();
+    assert_eq!(
+        (got.0.as_str(), got.1.as_str(), got.2.as_str(), got.3),
+        ("mail", "postfix/submission", "smtpd", 42)
+    );
+    assert_eq!(got.4, "4F2A1C0D3B: removed");
+    // Words of another program about Postfix are none of its lines.
+    assert_eq!(parts("see the log: postfix/smtpd[42]: hello"), None);
+    assert_eq!(parts("error: postfix/smtpd[42]: hello"), None);
+}
+
+#[test]
+fn the_stamps_of_lines_before_do_not_change_how_one_is_read() {
+    let text = "relay1 postfix/qmgr[42]: 4F2A1C0D3B: removed";
+    let stamps = [
+        "Nov  3 08:25:50",
+        "Nov  3 08:25:50",
+        "Nov  3 08:25:51",
+        "2026-11-23T08:25:50.213851+00:00",
+        "2026-11-23T08:25:50.213852+01:00",
+        "2026-11-23T08:25:09.000001-05:30",
+        "2026-11-23T08:25:60.000001Z",
+        "2026-11-23T08:25:61.000001Z",
+        "2026-11-23T08:25:50.213Z",
+        "2026-11-23T08:25:50Z",
+        "2026-11-23T08:26:50.213851Z",
+        "2026-11-23 08:26:50.213851",
+        "2026-11-23T08:26:xx.213851Z",
+        "2026-11-23T08:26:50.21385xZ",
+        "2026-13-23T08:26:50.213851Z",
+        "Nov  3 08:25:51",
+        "Nov 33 08:25:51",
+        "Nov  3 08:25:51.5",
+    ];
+    let mut scratch = Scratch::default();
+    for stamp in stamps {
+        let line = format!("{stamp} {text}");
+        let mut fresh = Scratch::default();
+        let alone = format!("{:?}", split(line.as_bytes(), &mut fresh));
+        let together = format!("{:?}", split(line.as_bytes(), &mut scratch));
+        assert_eq!(together, alone, "{stamp}");
+        assert_eq!(
+            alone.contains("Foreign"),
+            stamp.contains("xx")
+                || stamp.contains("13-23")
+                || stamp.contains("33")
+                || stamp.contains(":61"),
+            "{stamp}"
+        );
+    }
+}

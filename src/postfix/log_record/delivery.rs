@@ -9,6 +9,7 @@ use crate::postfix::{
         reply,
     },
     record::{Delivery, Relay, Status},
+    run,
 };
 
 /// What stands behind the addresses, as printed.
@@ -78,7 +79,7 @@ pub(super) fn to_line(text: &str, cut: bool, remote: bool) -> Option<Delivery<'_
                 readings.add(Fields::default(), true);
             }
             orig_to(rest, &with, &mut readings);
-        } else if let Some(fields) = members(rest, with(None)) {
+        } else if let Some(fields) = doubtful_members(rest, with(None)) {
             readings.add(fields, fields.is_plain());
         }
     }
@@ -87,7 +88,14 @@ pub(super) fn to_line(text: &str, cut: bool, remote: bool) -> Option<Delivery<'_
         .map(|fields| delivery(fields, cut, remote))
 }
 
+/// [`members`], apart from the usual way.
+#[inline(never)]
+fn doubtful_members<'a>(rest: &'a str, fields: Fields<'a>) -> Option<Fields<'a>> {
+    members(rest, fields)
+}
+
 /// The reading of a line that has no other: behind its addresses no `>` could end one more.
+#[inline(always)]
 fn only(text: &str) -> Option<Fields<'_>> {
     let (recipient, rest) = address(text)?;
     let mut fields = Fields {
@@ -126,7 +134,7 @@ fn orig_to<'a>(
         }
         let fields = rest
             .strip_prefix(", ")
-            .and_then(|rest| members(rest, with(Some(orig_to))));
+            .and_then(|rest| doubtful_members(rest, with(Some(orig_to))));
         if let Some(fields) = fields {
             readings.add(fields, fields.is_plain());
         }
@@ -135,17 +143,12 @@ fn orig_to<'a>(
 
 /// Reads the bare `status=deferred (bounce failed)`.
 pub(super) fn status_line(text: &str, cut: bool) -> Option<Delivery<'_>> {
-    members(text, Fields::default()).map(|fields| delivery(fields, cut, false))
+    doubtful_members(text, Fields::default()).map(|fields| delivery(fields, cut, false))
 }
 
 /// `key=value, ` in Postfix's order, up to the text of `status=`.
+#[inline(always)]
 fn members<'a>(mut rest: &'a str, mut fields: Fields<'a>) -> Option<Fields<'a>> {
-    const fn digit(c: u8) -> bool {
-        matches!(c, b'-'..=b'9' | b'+' | b'e')
-    }
-    const fn word(c: u8) -> bool {
-        c != b' ' && c != b','
-    }
     if let Some(value) = rest.strip_prefix("relay=") {
         // The longest value: a search pays.
         let end = memchr::memchr2(b',', b' ', value.as_bytes())?;
@@ -153,22 +156,22 @@ fn members<'a>(mut rest: &'a str, mut fields: Fields<'a>) -> Option<Fields<'a>> 
         fields.relay = Some(relay).filter(|relay| *relay != "none");
         rest = after.strip_prefix(", ")?;
     }
-    if let Some((uses, after)) = member(rest, "conn_use=", digit) {
+    if let Some((uses, after)) = member(rest, "conn_use=", digits) {
         fields.conn_use = Some(uses.parse().ok()?);
         rest = after;
     }
-    if let Some((delay, after)) = member(rest, "delay=", digit) {
+    if let Some((delay, after)) = member(rest, "delay=", digits) {
         fields.delay = Some(seconds(delay)?);
         rest = after;
     }
-    if let Some((delays, after)) = member(rest, "delays=", digit) {
+    if let Some((delays, after)) = member(rest, "delays=", digits) {
         fields.delays = Some(delays);
         rest = after;
     }
     if let Some((_, after)) = member(rest, "tls=", word) {
         rest = after;
     }
-    if let Some((dsn, after)) = member(rest, "dsn=", digit) {
+    if let Some((dsn, after)) = member(rest, "dsn=", digits) {
         fields.dsn = Some(dsn);
         rest = after;
     }
@@ -186,16 +189,31 @@ fn members<'a>(mut rest: &'a str, mut fields: Fields<'a>) -> Option<Fields<'a>> 
     fields.status.map(|_| fields)
 }
 
-/// `key=value, `: the value is made of such bytes, of which the comma is none.
-fn member<'a>(text: &'a str, key: &str, plain: impl Fn(u8) -> bool) -> Option<(&'a str, &'a str)> {
+/// `key=value, `: the value is as long as `length` says, and there is no comma in it.
+#[inline(always)]
+fn member<'a>(
+    text: &'a str,
+    key: &str,
+    length: impl Fn(&[u8]) -> usize,
+) -> Option<(&'a str, &'a str)> {
     let value = text.strip_prefix(key)?;
-    let bytes = value.as_bytes();
-    let mut end = 0;
-    while plain(*bytes.get(end)?) {
+    let (value, rest) = value.split_at_checked(length(value.as_bytes()))?;
+    Some((value, rest.strip_prefix(", ")?))
+}
+
+/// The length of a number, several of them with slashes between, or a status code.
+#[inline]
+fn digits(bytes: &[u8]) -> usize {
+    let mut end = run::numeric(bytes);
+    while let Some(b'-'..=b'9' | b'+' | b'e') = bytes.get(end) {
         end += 1;
     }
-    let rest = value.get(end..)?.strip_prefix(", ")?;
-    Some((value.get(..end)?, rest))
+    end
+}
+
+fn word(bytes: &[u8]) -> usize {
+    let end = bytes.iter().position(|c| matches!(c, b' ' | b','));
+    end.unwrap_or(bytes.len())
 }
 
 /// `0.02`, `92780`, `1.2e+02`. Few digits are exact as a quotient, which is much faster than the general case.
@@ -220,6 +238,7 @@ fn seconds(text: &str) -> Option<f64> {
         .filter(|seconds: &f64| seconds.is_finite())
 }
 
+#[inline(always)]
 fn delivery<'a>(fields: Fields<'a>, cut: bool, remote: bool) -> Delivery<'a> {
     let closed = fields.text.map(|text| text.strip_suffix(')'));
     let cut = cut || closed == Some(None);

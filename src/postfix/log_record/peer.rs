@@ -1,6 +1,6 @@
 //! `name[address]:port`: smtpd's clients, smtp's relays.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::postfix::record::{Client, Relay};
 
@@ -11,10 +11,43 @@ pub(super) fn client(text: &str) -> Option<(Client<'_>, &str)> {
     let address = address.strip_prefix("IPv6:").unwrap_or(address);
     let client = Client {
         name,
-        address: address.parse::<IpAddr>().ok(),
+        address: ip(address),
         port,
     };
     Some((client, rest))
+}
+
+/// An address as [`IpAddr`] reads it; the usual kind by hand, which is much faster.
+fn ip(text: &str) -> Option<IpAddr> {
+    let v4 = ipv4(text.as_bytes()).map(IpAddr::V4);
+    v4.or_else(|| text.parse().ok())
+}
+
+/// Four numbers, none of which begins with a zero that it does not need.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut address, mut number, mut dots) = (0_u32, 0_u32, 0);
+    let mut fresh = true;
+    for byte in text {
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        if digit < 10 {
+            if number == 0 && !fresh {
+                return None;
+            }
+            number = number * 10 + digit;
+            fresh = false;
+        } else if *byte == b'.' && !fresh {
+            dots += 1;
+            address = address << 8 | number;
+            number = 0;
+            fresh = true;
+        } else {
+            return None;
+        }
+        if number > 255 {
+            return None;
+        }
+    }
+    (dots == 3 && !fresh).then(|| Ipv4Addr::from_bits(address << 8 | number))
 }
 
 /// A client that is no more than a name (an archive without addresses), up to a comma.
@@ -74,4 +107,34 @@ fn port(rest: &str) -> (Option<u16>, &str) {
         Some((digits.parse().ok()?, rest))
     });
     found.map_or((None, rest), |(port, rest)| (Some(port), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_what_the_standard_library_takes_for_one() {
+        for text in [
+            "192.0.2.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "256.0.2.1",
+            "192.0.2.01",
+            "192.0.2.00",
+            "192.0.2",
+            "192.0.2.",
+            "192.0.2.1.5",
+            "192..2.1",
+            ".192.0.2",
+            "1.2.3.4294967297",
+            "2001:db8::1",
+            "::ffff:192.0.2.1",
+            "fe80::1%eth0",
+            "unknown",
+            "",
+        ] {
+            assert_eq!(ip(text), text.parse::<IpAddr>().ok(), "{text}");
+        }
+    }
 }
