@@ -172,6 +172,7 @@ impl Smtp {
         ] {
             let reply = self.say(line);
             if !reply.starts_with(['2', '3']) {
+                self.say("RSET");
                 return reply;
             }
         }
