@@ -315,7 +315,13 @@ mod tests {
         assert!(ours.merge(&theirs));
         let sender = ours.find(&SenderId::Sasl("p1@example.org".into())).unwrap();
         let entry = ours.sender(sender).unwrap();
-        assert_eq!(entry.volume.record, [7.0; 4]);
+        assert!(
+            entry
+                .volume
+                .record
+                .iter()
+                .all(|record| (6.9..7.1).contains(record))
+        );
         assert_eq!(entry.homes.iter().count(), 1);
         assert_eq!(entry.messages, 2);
     }

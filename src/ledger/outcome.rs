@@ -35,7 +35,7 @@ const SUSPECT: f64 = 4.5;
 /// What the refusal of a recipient is worth whom the sender wrote to before.
 const KNOWN: f64 = 0.25;
 /// What refused content is worth against a forwarder that rewrites senders (SRS): it is what came in.
-const FORWARDED: f64 = 0.2;
+const FORWARDED: f64 = 0.1;
 const MAX_HOSTS: usize = 100_000;
 
 impl Operators {

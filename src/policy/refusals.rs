@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     ledger::{
-        counters::{Counts, DAY, HOUR, Picture},
+        counters::{Counters, Counts, DAY, HOUR, Picture},
         sender::{Refusal, Sender},
     },
     policy::{
@@ -35,6 +35,8 @@ pub struct Refusals {
     pub past: Option<f64>,
     /// Messages that intake put off because the sender is slowed, at least: who goes on in spite of it.
     pub put_off: f64,
+    /// True where only mail counts that came over networks which are new for the sender.
+    pub novel: bool,
     /// Mail operators that refused, at least (among the last sixteen refusals).
     pub operators: usize,
 }
@@ -51,6 +53,7 @@ impl Refusals {
         strangers: 0.0,
         past: None,
         put_off: 0.0,
+        novel: false,
         operators: 1,
     };
 
@@ -65,6 +68,7 @@ impl Refusals {
         Key::optional("strangers_at_least", Kind::Share),
         Key::optional("past_at_most", Kind::Number),
         Key::optional("put_off_at_least", Kind::Number),
+        Key::optional("new_network", Kind::Flag),
         Key::optional("operators_at_least", Kind::Count),
     ];
 
@@ -79,6 +83,7 @@ impl Refusals {
             "strangers_at_least" => Value::Share(self.strangers),
             "past_at_most" => Value::Number(self.past?),
             "put_off_at_least" => Value::Number(self.put_off),
+            "new_network" => Value::Flag(self.novel),
             "operators_at_least" => Value::Count(self.operators),
             _ => return None,
         })
@@ -95,6 +100,7 @@ impl Refusals {
             ("strangers_at_least", Value::Share(share)) => self.strangers = share,
             ("past_at_most", Value::Number(number)) => self.past = Some(number),
             ("put_off_at_least", Value::Number(number)) => self.put_off = number,
+            ("new_network", Value::Flag(novel)) => self.novel = novel,
             ("operators_at_least", Value::Count(count)) => self.operators = count,
             _ => {}
         }
@@ -132,15 +138,22 @@ impl Refusals {
             && (self.operators <= 1 || self.operators_of(sender) >= self.operators)
     }
 
-    /// Refusals of one picture in both contexts.
-    fn sum(&self, sender: &Sender, at: Timestamp, picture: Picture) -> f64 {
-        [&sender.familiar, &sender.novel]
+    /// The contexts that count, faded.
+    fn contexts(&self, sender: &Sender, at: Timestamp) -> impl Iterator<Item = Counters> + use<> {
+        let familiar = (!self.novel).then_some(sender.familiar);
+        familiar
             .into_iter()
-            .map(|context| {
-                let mut context = *context;
+            .chain([sender.novel])
+            .map(move |mut context| {
                 context.fade(at);
-                self.horizon(&context).refused.get(picture)
+                context
             })
+    }
+
+    /// Refusals of one picture.
+    fn sum(&self, sender: &Sender, at: Timestamp, picture: Picture) -> f64 {
+        self.contexts(sender, at)
+            .map(|context| self.horizon(&context).refused.get(picture))
             .sum()
     }
 
@@ -161,6 +174,7 @@ impl Refusals {
             .iter()
             .filter(|refusal| {
                 self.count.contains(refusal.picture)
+                    && (refusal.novel || !self.novel)
                     && at.seconds_since(refusal.at) < window
                     && which(refusal)
             })
@@ -168,24 +182,17 @@ impl Refusals {
             .sum()
     }
 
-    /// Messages that were put off in both contexts.
+    /// Messages that were put off.
     fn put_off(&self, sender: &Sender, at: Timestamp) -> f64 {
-        [&sender.familiar, &sender.novel]
-            .into_iter()
-            .map(|context| {
-                let mut context = *context;
-                context.fade(at);
-                self.horizon(&context).put_off
-            })
+        self.contexts(sender, at)
+            .map(|context| self.horizon(&context).put_off)
             .sum()
     }
 
     /// Share of recipients that the sender had not written to before.
     fn strangers(&self, sender: &Sender, at: Timestamp) -> f64 {
         let (mut strangers, mut tried) = (0.0, 0.0);
-        for context in [&sender.familiar, &sender.novel] {
-            let mut context = *context;
-            context.fade(at);
+        for context in self.contexts(sender, at) {
             let counts = self.horizon(&context);
             strangers += counts.strangers;
             tried += counts.tried;
@@ -197,9 +204,7 @@ impl Refusals {
     fn sums(&self, sender: &Sender, at: Timestamp) -> (f64, f64) {
         let mut refused = 0.0;
         let mut answered = 0.0;
-        for context in [&sender.familiar, &sender.novel] {
-            let mut context = *context;
-            context.fade(at);
+        for context in self.contexts(sender, at) {
             let counts = self.horizon(&context);
             answered += counts.answered;
             for picture in self.count.iter() {
@@ -209,7 +214,7 @@ impl Refusals {
         (refused, answered)
     }
 
-    const fn horizon<'c>(&self, context: &'c crate::ledger::counters::Counters) -> &'c Counts {
+    const fn horizon<'c>(&self, context: &'c Counters) -> &'c Counts {
         if self.day {
             &context.day
         } else {
@@ -221,12 +226,24 @@ impl Refusals {
         let mut operators: Vec<u32> = sender
             .recent
             .iter()
-            .filter(|refusal| refusal.weight > 0.0 && self.count.contains(refusal.picture))
+            .filter(|refusal| {
+                refusal.weight > 0.0
+                    && self.count.contains(refusal.picture)
+                    && (refusal.novel || !self.novel)
+            })
             .map(|refusal| refusal.operator)
             .collect();
         operators.sort_unstable();
         operators.dedup();
         operators.len()
+    }
+
+    const fn place(&self) -> &'static str {
+        if self.novel {
+            ", of mail from networks where this sender never was"
+        } else {
+            ""
+        }
     }
 
     /// The numbers in words.
@@ -236,7 +253,8 @@ impl Refusals {
         let span = if self.day { "day" } else { "hour" };
         let share = 100.0 * refused / answered.max(1.0);
         let text = format!(
-            "{refused:.0} of {answered:.0} answered recipients refused within the {span} ({share:.0}%, limit {:.0}% and {:.0} recipients)",
+            "{refused:.0} of {answered:.0} answered recipients refused within the {span}{} ({share:.0}%, limit {:.0}% and {:.0} recipients)",
+            self.place(),
             100.0 * self.share,
             self.at_least
         );
@@ -255,12 +273,7 @@ impl Refusals {
             });
         }
         for picture in self.count.iter() {
-            let mut sum = 0.0;
-            for context in [&sender.familiar, &sender.novel] {
-                let mut context = *context;
-                context.fade(at);
-                sum += self.horizon(&context).refused.get(picture);
-            }
+            let sum = self.sum(sender, at, picture);
             if sum >= 0.5 {
                 reasons.push(Reason {
                     signal: format!("refused_{}", name(picture)),
@@ -277,7 +290,8 @@ impl Refusals {
         let (refused, answered) = self.sums(sender, at);
         let span = if self.day { "day" } else { "hour" };
         format!(
-            "{refused:.0} of {answered:.0} answered recipients are refused within the {span}; it takes {:.0} and {:.0}%",
+            "{refused:.0} of {answered:.0} answered recipients are refused within the {span}{}; it takes {:.0} and {:.0}%",
+            self.place(),
             self.at_least,
             100.0 * self.share
         )

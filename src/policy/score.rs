@@ -7,7 +7,7 @@
 
 use crate::{
     ledger::{
-        Ledger, SenderIndex,
+        Ledger, SenderId, SenderIndex,
         counters::{Counters, Counts, DAY, PerPicture, Picture},
         group::GroupKey,
         sender::Sender,
@@ -267,17 +267,25 @@ fn look(
             found.hour *= BEHAVIOUR / sum;
         }
     }
-    best_shape(&mut found);
+    best_shape(&mut found, is_program(entry));
     found
 }
 
+/// Who sends without a login is a program: it keeps no address book that goes stale.
+const fn is_program(entry: &Sender) -> bool {
+    matches!(
+        entry.id,
+        Some(SenderId::From(_) | SenderId::Ip(_) | SenderId::Uid(_))
+    )
+}
+
 /// Sums up each picture and keeps the best one.
-fn best_shape(found: &mut Assessment) {
+fn best_shape(found: &mut Assessment, program: bool) {
     let r = found.refusals;
     let common = found.strangers + found.network + found.volume + found.hour + found.source;
     let list = r.list.max(0.0);
     // From a usual place, unknown recipients and nothing else are more often a stale list than a thief.
-    let prior = if found.network > GUARD || r.content > 0.0 {
+    let prior = if found.network > GUARD || r.content > 0.0 || program {
         LIST
     } else {
         STALE

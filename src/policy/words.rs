@@ -148,7 +148,14 @@ fn refused(entry: &Sender, context: &Counters, found: &Assessment, kind: Picture
         refusals::words(kind),
         counts.0
     );
-    (share * found.refusals.get(kind), signal, text)
+    let nats = found.refusals.get(kind);
+    // An intact list speaks for nobody whose content is refused.
+    let nats = if share < 1.0 && kind == Picture::List {
+        nats.max(0.0)
+    } else {
+        nats
+    };
+    (share * nats, signal, text)
 }
 
 fn network(entry: &Sender, found: &Assessment) -> String {

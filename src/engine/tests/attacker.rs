@@ -117,13 +117,9 @@ fn one_loud_sender_makes_no_weather_that_hides_him() {
 fn forty_accounts_from_new_networks_make_no_weather_that_hides_them() {
     let mut world = settled();
     let mut convicted = Vec::new();
-    for round in 0..16 {
-        for person in 0..30 {
-            world.mail(
-                &who(person),
-                ABROAD,
-                PHISHING[(round + person as usize) % 4],
-            );
+    for round in 0..16usize {
+        for (person, turn) in (0..30).zip(round..) {
+            world.mail(&who(person), ABROAD, PHISHING[turn % 4]);
         }
         convicted.extend(world.convicted());
     }
