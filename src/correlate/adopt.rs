@@ -1,7 +1,11 @@
-//! What a queue file tells of a message whose opening line the log does not have, or not yet.
+//! What a queue file tells of a message whose opening line the log does not have, or not yet, or that can be read in two
+//! ways.
 
 use super::{Correlator, Entry, Fact, MessageKey, Origin, hop};
-use crate::{postfix::queue_file::Head, time::Timestamp};
+use crate::{
+    postfix::{queue_file::Head, record::Record},
+    time::Timestamp,
+};
 
 /// A queued message as its queue file shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +93,23 @@ impl Correlator {
             message: message.key,
             at,
         });
+    }
+
+    /// Somebody logged in, and the line can be read as two names (a thief needs no more than an AUTH parameter at MAIL FROM
+    /// for that): whose mail it is the queue file must tell. It is not mail without a login.
+    pub(super) fn login_in_doubt(&mut self, record: &Record<'_>, id: &str) {
+        let origin = Origin {
+            entry: Entry::Unknown,
+            host: record.host.into(),
+            service: record.service.into(),
+            ..Origin::default()
+        };
+        let slot = self.opened(record, id, origin);
+        if self.table.get(slot).is_some_and(|m| !m.is_known()) {
+            self.counters.unknown += 1;
+            self.orphan(slot);
+            self.wait(slot);
+        }
     }
 
     fn insert_unlogged(&mut self, found: &Found<'_>) -> u32 {

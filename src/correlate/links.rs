@@ -56,6 +56,10 @@ impl Correlator {
         else {
             return;
         };
+        if sasl.method.is_some() && sasl.username.is_none() {
+            self.login_in_doubt(record, id);
+            return;
+        }
         let mut origin = smtp_origin(record, *client, *sasl);
         let linkable = origin.login.is_none()
             && client
@@ -125,7 +129,7 @@ impl Correlator {
 
     /// The message that an opening line is about: a new one, unless lines that ran ahead of it, or its queue file, have
     /// opened it already.
-    fn opened(&mut self, record: &Record<'_>, id: &str, origin: Origin) -> u32 {
+    pub(super) fn opened(&mut self, record: &Record<'_>, id: &str, origin: Origin) -> u32 {
         let Some(slot) = self.table.find(record.host, id) else {
             return self.insert(record.host, id, origin);
         };

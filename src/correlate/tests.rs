@@ -796,6 +796,32 @@ fn an_unknown_message_is_asked_for_once_and_its_attempts_wait_for_the_answer() {
 }
 
 #[test]
+fn a_login_that_can_be_read_in_two_ways_is_not_none_but_asked_for() {
+    // `sasl_username=anna, sasl_sender=x`: the record leaves the login out, the method stays.
+    let mut opening = client(0, "AAAAAA", OUTSIDE, None);
+    if let Event::Client { sasl, .. } = &mut opening.event {
+        sasl.method = Some("PLAIN");
+    }
+    let mut correlator = Correlator::new(Limits::default());
+    let lines = [
+        opening,
+        queued(1, "AAAAAA", "victim@example.org"),
+        sent(2, "AAAAAA"),
+    ];
+    assert!(feed(&mut correlator, &lines).is_empty());
+    assert_eq!(correlator.unknown(10).len(), 1);
+    let mut facts = Vec::new();
+    adopt(&mut correlator, "relay1", "AAAAAA", &mut |fact| {
+        facts.push(told(&fact));
+    });
+    assert_eq!(facts.len(), 2);
+    assert!(
+        facts.iter().all(|fact| fact.contains("Smtp anna ")),
+        "{facts:?}"
+    );
+}
+
+#[test]
 fn the_same_id_on_two_hosts_is_two_messages() {
     let mut other = client(1, "AAAAAA", "198.51.100.1", Some("bert"));
     other.host = "relay2";
