@@ -25,8 +25,9 @@ impl<'a> Request<'a> {
     pub fn decode(input: &'a [u8]) -> Result<Decoded<Self>, Error> {
         let mut attributes = Vec::new();
         let mut used = 0;
+        let seen = input.get(..REQUEST_LIMIT).unwrap_or(input);
         loop {
-            let rest = input.get(used..).unwrap_or_default();
+            let rest = seen.get(used..).unwrap_or_default();
             let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
                 break;
             };
@@ -141,6 +142,11 @@ mod tests {
             })
         );
         assert!(Request::decode(&b"a=b\n".repeat(ATTRIBUTE_LIMIT + 1)).is_err());
+        let long = [&b"a="[..], &vec![b'a'; REQUEST_LIMIT], b"\n\n"].concat();
+        assert!(
+            Request::decode(&long).is_err(),
+            "also when it comes in one piece"
+        );
     }
 
     #[test]
