@@ -168,7 +168,7 @@ impl QueueFile {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut file = Self::default();
         let mut walk = Walk::new(bytes);
-        let mut in_content = false;
+        let (mut in_content, mut extracted) = (false, false);
         while let Some((kind, data)) = walk.next_record() {
             match (kind, in_content) {
                 (b'M', false) => {
@@ -180,12 +180,14 @@ impl QueueFile {
                     file.content.push(b'\n');
                 }
                 (b'L', true) => file.content.extend_from_slice(data),
-                (b'X', true) => in_content = false,
+                (b'X', true) => (in_content, extracted) = (false, true),
                 (b'E', _) => {
                     file.complete = true;
                     break;
                 }
+                // Who sent it stands before the content; what cleanup found in the content is recipients.
                 (_, true) => {}
+                (_, false) if extracted && !matches!(kind, b'R' | b'D') => {}
                 (_, false) => file.head.take(kind, data),
             }
         }
