@@ -11,6 +11,7 @@
 
 mod action;
 mod delivery;
+mod owner;
 mod peer;
 mod queue;
 mod reading;
@@ -123,7 +124,7 @@ fn scan_into<'a>(line: &'a [u8], scratch: &'a mut Scratch, out: &mut Reading<'a>
     let Reading::Record(record) = out else {
         return line.stamp;
     };
-    let understood = understand(line, record);
+    let understood = understand(line, record) && owner::writes(line.tag.daemon, &record.event);
     let sure = line.tag.origin == Origin::Certain;
     if !sure && (!understood || matches!(record.event, Event::Other { .. })) {
         *out = Reading::Foreign;

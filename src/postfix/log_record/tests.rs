@@ -44,6 +44,33 @@ fn a_program_that_may_be_anothers_must_write_what_only_postfix_writes() {
 }
 
 #[test]
+fn a_line_of_another_program_is_not_understood() {
+    let mut reader = Reader::new(Zone::utc(), reference());
+    let mut is_understood = |daemon: &str, text: &str| {
+        let line = format!("Nov  3 08:25:50 r postfix/{daemon}[1]: 4F2A1C0D3B: {text}");
+        matches!(reader.read(line.as_bytes()), Reading::Record(_))
+    };
+    let client = "client=c.example[192.0.2.1], sasl_method=PLAIN, sasl_username=anna";
+    assert!(is_understood("smtpd", client));
+    assert!(is_understood("submission-proxy", client));
+    assert!(!is_understood("smtp", client));
+    let delivered =
+        "to=<a@example.net>, relay=none, delay=0, delays=0/0/0/0, dsn=5.0.0, status=bounced (x)";
+    for daemon in ["smtp", "qmgr", "cleanup", "pipe", "own-agent"] {
+        assert!(is_understood(daemon, delivered), "{daemon}");
+    }
+    assert!(!is_understood("smtpd", delivered));
+    assert!(is_understood(
+        "qmgr",
+        "from=<a@example.org>, size=1, nrcpt=1 (queue active)"
+    ));
+    assert!(!is_understood(
+        "local",
+        "from=<a@example.org>, size=1, nrcpt=1 (queue active)"
+    ));
+}
+
+#[test]
 fn a_hostile_line_costs_no_more_than_a_long_one() {
     // Every one of these could end an address and start a list: the readings must stay bounded.
     let mut line =
