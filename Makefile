@@ -1,6 +1,7 @@
 # make demo     the whole job on a private real Postfix, in about a minute (ARGS="--fast --seed 2" are handed on)
 # make test     all tests, those with a real Postfix included
 # make bench    the benchmarks
+# make fuzz     TARGET=log_line SECONDS=60: one parser under libFuzzer (tests/fuzz/README.md; needs a C++ compiler)
 # make check    format, lints, documentation
 # make install  the program, the units, the configuration if there is none (PREFIX, DESTDIR)
 #
@@ -22,6 +23,20 @@ test:
 
 bench:
 	.ci/prepare build -- cargo bench --locked
+
+# The instrumentation that cargo-fuzz asks for, without its sanitizers: a stable toolchain will do.
+TARGET  ?= log_line
+SECONDS ?= 60
+FUZZ := tests/fuzz
+SANCOV := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+fuzz:
+	mkdir -p $(FUZZ)/corpus/$(TARGET) $(FUZZ)/artifacts/$(TARGET)
+	cd $(FUZZ) && RUSTFLAGS='$(SANCOV)' cargo build --release --locked --target $(HOST) --bin $(TARGET)
+	$(FUZZ)/target/$(HOST)/release/$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 \
+	    -artifact_prefix=$(FUZZ)/artifacts/$(TARGET)/ $(addprefix -dict=,$(wildcard $(FUZZ)/dict/$(TARGET).dict)) \
+	    $(FUZZ)/corpus/$(TARGET) $(FUZZ)/seeds/$(TARGET)
 
 check:
 	.ci/prepare build -- cargo fmt --check
@@ -45,4 +60,4 @@ install: release
 	    install -D -m 0644 policies/postwarden.toml $(DESTDIR)$(SYSCONFDIR)/postwarden/postwarden.toml
 	@echo 'Next: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload; postwarden check'
 
-.PHONY: demo test bench check release install
+.PHONY: demo test bench fuzz check release install

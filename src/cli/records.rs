@@ -3,8 +3,6 @@
 //! Lines stream through: memory does not grow with the log, and what is not understood is counted by shape, up to
 //! [`SHAPES`] of them.
 
-#[cfg(test)]
-mod attack;
 mod json;
 #[cfg(test)]
 mod tests;

@@ -139,13 +139,25 @@ pub fn load(path: &Path, need: Need) -> Result<Config, Diagnostics> {
             return Err(diagnostics);
         }
     };
-    let document = Document::parse(&text);
+    resolve(&path.display().to_string(), &text, need)
+}
+
+/// The configuration of a file's text, by its own words alone; `name` stands in the mistakes.
+///
+/// # Errors
+/// Every mistake found.
+pub fn parse(name: &str, text: &str) -> Result<Config, Diagnostics> {
+    resolve(name, text, Need::Words)
+}
+
+fn resolve(name: &str, text: &str, need: Need) -> Result<Config, Diagnostics> {
+    let document = Document::parse(text);
     let (config, places) = read::config(&document);
     if need == Need::Host {
         host::verify(&config, &places, &document);
     }
-    let problems = document.problems();
-    diagnostics.add(&path.display().to_string(), &text, problems);
+    let mut diagnostics = Diagnostics::default();
+    diagnostics.add(name, text, document.problems());
     diagnostics.into_result(config)
 }
 

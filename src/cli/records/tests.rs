@@ -14,7 +14,7 @@ fn records(log: &[u8]) -> String {
 }
 
 /// The objects without their last line.
-pub(super) fn objects(log: &[u8]) -> Vec<serde_json::Map<String, serde_json::Value>> {
+fn objects(log: &[u8]) -> Vec<serde_json::Map<String, serde_json::Value>> {
     let text = records(log);
     let mut lines: Vec<&str> = text.lines().collect();
     lines.pop();
