@@ -49,8 +49,9 @@ fn every_attempt_of_a_real_log_has_its_sender_and_none_is_our_own_filters() {
         .filter(|fact| fact.starts_with("Attempt"))
         .collect();
     assert_eq!(attempts.len(), 621);
-    // Two messages were renamed by postsuper to match their inodes: the log does not say from what.
-    assert_eq!(counters.unattributed, 8);
+    // Two messages were renamed by postsuper to match their inodes: the log does not say from what. Two logins (one with
+    // an AUTH parameter, one that fakes a member) can be read in two ways.
+    assert_eq!(counters.unattributed, 10);
     let own: Vec<_> = facts
         .iter()
         .filter(|fact| fact.contains("client_address: Some(127.0.0.1)"))

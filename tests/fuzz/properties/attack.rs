@@ -63,7 +63,10 @@ pub fn check(field: &str, line: &Line, framing: usize) {
         None => ("", &*line.text),
     };
     // A text of exactly that length may have lost its end.
-    let end = text.floor_char_boundary(LIMIT);
+    let end = (0..=LIMIT.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
     let (cut, lost) = (text.len() >= LIMIT, text.len() > LIMIT);
     let text = format!(
         "{severity}{}{}",

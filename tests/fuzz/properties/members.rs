@@ -10,7 +10,7 @@ pub fn of<'a>(record: &Record<'a>) -> (&'static str, Vec<Member<'a>>) {
     let mut list = List(Vec::new());
     list.given("queue_id", record.queue_id);
     if record.repeat != 1 {
-        list.shown("repeat", record.repeat);
+        list.shown("repeat", &record.repeat);
     }
     let kind = list.event(&record.event);
     (kind, list.0)
@@ -29,7 +29,7 @@ impl<'a> List<'a> {
         self.given(name, Some(value).filter(|value| !value.is_empty()));
     }
 
-    fn shown(&mut self, name: &'static str, value: impl ToString) {
+    fn shown(&mut self, name: &'static str, value: &dyn ToString) {
         self.0.push((name, value.to_string().into()));
     }
 
@@ -54,7 +54,7 @@ impl<'a> List<'a> {
                 sender,
                 orig_id,
             } => {
-                self.shown("uid", uid);
+                self.shown("uid", &uid);
                 self.given("sender", Some(sender));
                 self.given("orig_id", *orig_id);
                 "pickup"
@@ -69,8 +69,8 @@ impl<'a> List<'a> {
                 nrcpt,
             } => {
                 self.given("sender", Some(sender));
-                self.shown("size", size);
-                self.shown("nrcpt", nrcpt);
+                self.shown("size", &size);
+                self.shown("nrcpt", &nrcpt);
                 "queued"
             }
             Event::Removed { action } => {
@@ -173,10 +173,10 @@ impl<'a> List<'a> {
         self.given("orig_to", delivery.orig_to);
         self.relay(delivery.relay);
         if let Some(uses) = delivery.conn_use {
-            self.shown("conn_use", uses);
+            self.shown("conn_use", &uses);
         }
         if let Some(delay) = delivery.delay {
-            self.shown("delay", delay);
+            self.shown("delay", &delay);
         }
         self.given("delays", delivery.delays);
         self.given("dsn", delivery.dsn);
@@ -186,7 +186,7 @@ impl<'a> List<'a> {
         self.given("reply", delivery.reply);
         self.filled("text", delivery.text);
         if delivery.suspended {
-            self.shown("suspended", true);
+            self.shown("suspended", &true);
         }
         "delivery"
     }
@@ -233,7 +233,7 @@ impl<'a> List<'a> {
         self.filled("relay_host", relay.host);
         self.filled("relay_address", relay.address);
         if let Some(port) = relay.port {
-            self.shown("relay_port", port);
+            self.shown("relay_port", &port);
         }
     }
 }
