@@ -1,10 +1,9 @@
 //! A slowed sender at a real smtpd: an engine that has seen its life decides, the policy service counts, time is an input.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use postwarden::{
     classify::Classifier,
     correlate,
+    daemon::clock,
     engine::{
         Engine, Input, Setup,
         docket::Brake,
@@ -144,8 +143,7 @@ impl Warden {
 
 /// Six days of Anna's life at home, then a thief's ten letters from elsewhere, two of them refused.
 fn stolen() -> Warden {
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let now = i64::try_from(clock.as_secs()).unwrap();
+    let now = clock::now().seconds();
     let mut warden = Warden::at(now - 6 * DAY);
     for _ in 0..6 {
         (0..6).for_each(|_| warden.mail(HOME, SENT));
@@ -163,12 +161,8 @@ fn stolen() -> Warden {
     warden
 }
 
-#[test]
-fn a_thief_is_put_off_beyond_his_allowance_while_the_owner_sends_and_all_ends_by_itself() {
-    if crate::world::postfix().is_none() {
-        return;
-    }
-    let mut warden = stolen();
+/// The policy service over what the warden has decided, and a Postfix that asks it.
+fn relay(warden: &Warden) -> (Running, Instance) {
     let listen = Listen {
         policy: vec![loopback()],
         ..Listen::default()
@@ -183,46 +177,71 @@ fn a_thief_is_put_off_beyond_his_allowance_while_the_owner_sends_and_all_ends_by
          mynetworks = 127.0.0.0/8 192.0.2.0/24 198.51.100.0/24 203.0.113.0/24\n\
          smtpd_data_restrictions = {service}\nsmtpd_end_of_data_restrictions = {service}"
     ));
-    let at = |warden: &Warden| {
-        let micros = Timestamp::from_seconds(warden.now).micros();
-        running.now.store(micros, Ordering::Relaxed);
-    };
-    at(&warden);
+    tell_time(&running, warden);
+    (running, postfix)
+}
+
+fn tell_time(running: &Running, warden: &Warden) {
+    let now = Timestamp::from_seconds(warden.now);
+    running.now.store(now.micros(), Ordering::Relaxed);
+}
+
+fn is_put_off(reply: &str) {
+    assert!(
+        reply.starts_with("450 4.7.1") && reply.contains("slowed: "),
+        "{reply}"
+    );
+}
+
+fn is_taken(reply: &str) {
+    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+}
+
+#[test]
+fn a_thief_is_put_off_beyond_his_allowance_while_the_owner_sends_and_all_ends_by_itself() {
+    if crate::world::postfix().is_none() {
+        return;
+    }
+    let mut warden = stolen();
+    let (running, postfix) = relay(&warden);
     let mut thief = Smtp::with_login_from(postfix.port, ANNA, AWAY);
     let mut owner = Smtp::with_login_from(postfix.port, ANNA, HOME);
     for n in 0..20 {
-        let refusal = thief.send(ANNA, &format!("bad {n}"));
-        assert!(
-            refusal.starts_with("450 4.7.1") && refusal.contains("slowed: "),
-            "{refusal}"
-        );
-        let taken = owner.send(ANNA, &format!("good {n}"));
-        assert!(taken.starts_with("250 2.0.0"), "{taken}");
+        is_put_off(&thief.send(ANNA, &format!("bad {n}")));
+        is_taken(&owner.send(ANNA, &format!("good {n}")));
     }
     // Another network of the thief's shares the allowance; another login has its own business.
-    let refusal = Smtp::with_login_from(postfix.port, ANNA, "198.51.100.77").send(ANNA, "bad");
-    assert!(refusal.starts_with("450 4.7.1"), "{refusal}");
-    let other = Smtp::with_login_from(postfix.port, "bert@example.org", AWAY).send(ANNA, "good");
-    assert!(other.starts_with("250 "), "{other}");
+    is_put_off(&Smtp::with_login_from(postfix.port, ANNA, "198.51.100.77").send(ANNA, "bad"));
+    is_taken(&Smtp::with_login_from(postfix.port, "bert@example.org", AWAY).send(ANNA, "good"));
 
     // What was put off stands in the log, and is counted for itself.
     let (before, verdicts) = (warden.refused(), warden.verdicts.len());
     for line in postfix.log().lines() {
         warden.read(line);
     }
-    assert_eq!(
-        warden
-            .engine
-            .docket()
-            .slow_of(&Warden::anna())
-            .unwrap()
-            .put_off,
-        21
-    );
+    let slow = warden.engine.docket().slow_of(&Warden::anna()).unwrap();
+    assert_eq!(slow.put_off, 21);
     assert!((warden.refused() - before).abs() < 1e-6, "no evidence");
     assert_eq!(warden.verdicts.len(), verdicts);
 
-    // After a restart nothing is lost and nothing given twice.
+    // Six an hour: one after ten minutes.
+    warden.now += 601;
+    tell_time(&running, &warden);
+    is_taken(&thief.send(ANNA, "one"));
+    is_put_off(&thief.send(ANNA, "two"));
+
+    // The evidence fades, and with it the limit.
+    warden.pass(2 * 3600);
+    running.view.store(warden.engine.view());
+    tell_time(&running, &warden);
+    for n in 0..20 {
+        is_taken(&thief.send(ANNA, &format!("free {n}")));
+    }
+}
+
+#[test]
+fn a_restart_forgets_no_limit_and_gives_nobody_a_second_burst() {
+    let mut warden = stolen();
     let restored = Engine::restore(setup(), warden.engine.checkpoint(), Vec::new()).unwrap();
     let (old, new) = (warden.engine.view(), restored.view());
     let (old, new) = (&old.slowed[&Warden::anna()], &new.slowed[&Warden::anna()]);
@@ -231,22 +250,6 @@ fn a_thief_is_put_off_beyond_his_allowance_while_the_owner_sends_and_all_ends_by
         (new.since, &new.allowance.homes)
     );
     assert!(new.allowance.novel.left < 1.0, "{new:?}");
-
-    // Six an hour: one after ten minutes.
-    warden.now += 601;
-    at(&warden);
-    let mut thief = Smtp::with_login_from(postfix.port, ANNA, AWAY);
-    assert!(thief.send(ANNA, "one").starts_with("250 2.0.0"));
-    assert!(thief.send(ANNA, "two").starts_with("450 4.7.1"));
-
-    // The evidence fades, and with it the limit.
-    warden.pass(2 * 3600);
-    running.view.store(warden.engine.view());
-    at(&warden);
-    for n in 0..20 {
-        let taken = thief.send(ANNA, &format!("free {n}"));
-        assert!(taken.starts_with("250 2.0.0"), "{taken}");
-    }
 }
 
 #[test]
