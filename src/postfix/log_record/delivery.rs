@@ -239,7 +239,11 @@ fn seconds(text: &str) -> Option<f64> {
 }
 
 #[inline(always)]
-fn delivery<'a>(fields: Fields<'a>, cut: bool, remote: bool) -> Delivery<'a> {
+fn delivery<'a>(mut fields: Fields<'a>, cut: bool, remote: bool) -> Delivery<'a> {
+    if cut && fields.text.is_none() {
+        // What is left of a word that was cut.
+        fields.status = None;
+    }
     let closed = fields.text.map(|text| text.strip_suffix(')'));
     let cut = cut || closed == Some(None);
     let text = closed
