@@ -158,8 +158,10 @@ fn bare<'a>(rest: &'a str, line: &'a str, bytes: usize) -> Option<LogLine<'a>> {
     {
         return nested(inner, Stamp::Missing, line, bytes);
     }
-    // A container's log without stamps: `mail postfix/smtpd[123]: `.
-    if let Some((host, tag, pid, text)) = tag::usual(rest) {
+    // A container's log without stamps: `mail postfix/smtpd[123]: `. What is left of a broken stamp is no host.
+    if let Some((host, tag, pid, text)) = tag::usual(rest)
+        && tag::is_plain(host)
+    {
         return Some(finish(
             Stamp::Missing,
             host,

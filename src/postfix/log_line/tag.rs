@@ -157,13 +157,15 @@ fn after_host<'a>(host: &'a str, rest: &'a str) -> Option<(&'a str, Found<'a>, &
         return Some((host, Found::Stamp, rest));
     }
     // A year or a zone between stamp and host: the word before the tag is the host.
-    let plain = |word: &str| {
-        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_' | b'+');
-        !word.is_empty() && word.bytes().all(plain)
-    };
     let (third, after) = word(text);
     let (tag, pid) = is_tag(third).then(|| read(third)).flatten()?;
-    (plain(host) && plain(second)).then_some((second, Found::Tag(tag, pid), after))
+    (is_plain(host) && is_plain(second)).then_some((second, Found::Tag(tag, pid), after))
+}
+
+/// True for a word that may be a host, a year or a zone.
+pub(super) fn is_plain(word: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_' | b'+');
+    !word.is_empty() && word.bytes().all(plain)
 }
 
 /// Up to the first blank, and what follows the blanks.

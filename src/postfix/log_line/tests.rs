@@ -251,6 +251,7 @@ fn a_line_without_a_stamp_has_its_host_and_tag() {
     // Words of another program about Postfix are none of its lines.
     assert_eq!(parts("see the log: postfix/smtpd[42]: hello"), None);
     assert_eq!(parts("error: postfix/smtpd[42]: hello"), None);
+    assert_eq!(parts("2026-11-23T8:25:50Z postfix/smtpd[42]: hello"), None);
 }
 
 #[test]
