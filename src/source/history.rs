@@ -3,7 +3,8 @@
 //! The order is that of the first stamp in each file (with the year that its last change suggests), not of the arguments: a
 //! shell's `mail.log*` lists the newest first. Lines come in big pieces into the caller's buffer, so that parsing may happen on
 //! other threads while the next piece is read.
-//! A damaged archive gives what is readable, then one error that names it, and the next call goes on with the next one.
+//! A damaged archive gives the whole lines that are readable, then one error that names it, and the next call goes on with
+//! the next one. A line that the damage cuts is not given: nobody knows what its end would have said.
 
 use std::{
     fs::{File, Metadata},
@@ -61,6 +62,8 @@ pub struct History {
     /// The beginning of a line whose end was not read yet.
     rest: Vec<u8>,
     skipping: bool,
+    /// The current archive is damaged behind what was given last.
+    damage: Option<io::Error>,
     done: Arc<AtomicU64>,
     overlong: u64,
 }
@@ -94,6 +97,7 @@ impl History {
             current: None,
             rest: Vec::new(),
             skipping: false,
+            damage: None,
             done: Arc::default(),
             overlong: 0,
         })
@@ -129,6 +133,10 @@ impl History {
                 return Ok(None);
             };
             let path = archive.path.clone();
+            if let Some(error) = self.damage.take() {
+                self.leave();
+                return Err(named(&path, &error));
+            }
             let more = self.fill(lines, most.max(1));
             let place = Place {
                 archive: self.next,
@@ -136,25 +144,29 @@ impl History {
             };
             match more {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.current = None;
-                    self.next += 1;
-                    self.skipping = false;
+                Ok(false) => self.leave(),
+                Err(error) => {
+                    // Whole lines first. Not every decoder says so again when it is asked again.
+                    let whole = memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
+                    lines.truncate(whole);
+                    self.damage = Some(error);
+                    if lines.is_empty() {
+                        continue;
+                    }
                 }
-                Err(error) if lines.is_empty() => {
-                    self.current = None;
-                    self.next += 1;
-                    self.skipping = false;
-                    self.rest.clear();
-                    return Err(named(&path, &error));
-                }
-                // What was readable first; the reader fails again at the next call.
-                Err(_) => {}
             }
             if !lines.is_empty() {
                 return Ok(Some(place));
             }
         }
+    }
+
+    /// Goes on to the next archive.
+    fn leave(&mut self) {
+        self.current = None;
+        self.next += 1;
+        self.skipping = false;
+        self.rest.clear();
     }
 
     /// Whole lines of the current archive; false at its end.
@@ -370,6 +382,87 @@ mod tests {
         assert_eq!(errors.len(), 1);
         assert!(errors[0].contains("mail.log.2.gz"), "{errors:?}");
         assert!(text.len() >= 4);
+    }
+
+    /// The text packed in each of the ways that log rotation knows.
+    fn packed(text: &str) -> Vec<(&'static str, Vec<u8>)> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        bzip2.write_all(text.as_bytes()).unwrap();
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        xz.write_all(text.as_bytes()).unwrap();
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let zstd = ruzstd::encoding::compress_to_vec(text.as_bytes(), level);
+        vec![
+            (".gz", gzip.finish().unwrap()),
+            (".bz2", bzip2.finish().unwrap()),
+            (".xz", xz.finish().unwrap()),
+            (".zst", zstd),
+            ("", text.as_bytes().to_vec()),
+        ]
+    }
+
+    /// A day of lines that no compressor can make very small.
+    fn day(day: u32) -> String {
+        let mut dice = u64::from(day);
+        (0..20_000)
+            .map(|n| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(n);
+                format!("Nov {day:2} 08:25:50 relay1 postfix/qmgr[{n}]: {dice:016X}: removed\n")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn generations_of_every_packing_are_mixed_in_order_and_a_damaged_one_costs_its_end_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut paths = Vec::new();
+        let mut whole = Vec::new();
+        for (number, day_of) in (1..=5).enumerate() {
+            let text = day(day_of);
+            let (end, bytes) = packed(&text).swap_remove(number);
+            let path = directory
+                .path()
+                .join(format!("mail.log.{}{end}", 5 - number));
+            std::fs::write(&path, bytes).unwrap();
+            whole.extend(text.lines().map(ToOwned::to_owned));
+            paths.insert(0, path);
+        }
+        let (text, errors) = all(&mut history(&paths), 1 << 16);
+        assert_eq!(errors, [] as [&str; 0]);
+        assert!(
+            text == whole,
+            "{} of {} lines, or not in order",
+            text.len(),
+            whole.len()
+        );
+        for path in paths.iter().filter(|path| !path.ends_with("mail.log.1")) {
+            let bytes = std::fs::read(path).unwrap();
+            std::fs::write(path, &bytes[..bytes.len() * 3 / 4]).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            for most in [1_000, 1 << 20] {
+                let (text, errors) = all(&mut history(&paths), most);
+                assert_eq!(errors.len(), 1, "{name}: {errors:?}");
+                assert!(errors[0].contains(name), "{errors:?}");
+                let missing = whole.len() - text.len();
+                assert!(
+                    (1..=20_000).contains(&missing),
+                    "{name}: {missing} lines are missing"
+                );
+                assert!(
+                    name.ends_with(".bz2") || missing < 15_000,
+                    "{name}: {missing} lines are missing"
+                );
+                // What is there is whole, in order, and of the right archives.
+                let mut rest = whole.iter();
+                assert!(
+                    text.iter().all(|line| rest.any(|other| other == line)),
+                    "{name}"
+                );
+            }
+            std::fs::write(path, bytes).unwrap();
+        }
     }
 
     #[test]
