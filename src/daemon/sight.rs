@@ -49,6 +49,8 @@ pub(super) struct Totals {
     pub(super) gaps: u64,
     /// Stamp of the last record.
     pub(super) last_record: Timestamp,
+    /// When the last line of Postfix was read, by the clock; at first the start.
+    pub(super) heard: Timestamp,
 }
 
 /// What else there is to judge by, at one moment.
@@ -68,9 +70,7 @@ pub(super) struct Sight {
     /// `[log] alarm_after`.
     limit: Duration,
     totals: Totals,
-    /// When the last line of Postfix was read, by the clock; at first the start.
-    heard: Timestamp,
-    /// Lines of others since.
+    /// Lines of others since one of Postfix was read.
     strangers: u64,
     /// In this turn a record was read.
     fresh: bool,
@@ -97,12 +97,12 @@ impl Sight {
     ) -> Self {
         let fresh = || Totals {
             since: now,
+            heard: now,
             ..Totals::default()
         };
         Self {
             limit,
             totals: totals.unwrap_or_else(fresh),
-            heard: now,
             strangers: 0,
             fresh: false,
             late: None,
@@ -141,7 +141,7 @@ impl Sight {
                 metrics.count(Counter::LinesUnparsed);
             }
         }
-        self.heard = now;
+        self.totals.heard = now;
         self.strangers = 0;
     }
 
@@ -162,7 +162,7 @@ impl Sight {
     pub(super) fn looked(&mut self, now: Timestamp, counts: &BTreeMap<&'static str, u64>) {
         if let Some((before, counted)) = &self.looked
             && counted != counts
-            && self.heard + self.slack() < *before
+            && self.totals.heard + self.slack() < *before
         {
             self.moved = Some(now);
         }
@@ -212,7 +212,10 @@ impl Sight {
     ) -> Vec<Change> {
         let lag: u64 = facts.reports.iter().map(|report| report.lag_bytes).sum();
         metrics.set(Gauge::LogLagBytes, real(lag));
-        metrics.set(Gauge::LogSilentSeconds, now.seconds_since(self.heard));
+        metrics.set(
+            Gauge::LogSilentSeconds,
+            now.seconds_since(self.totals.heard),
+        );
         metrics.set(Gauge::LogUnparsedRatio, self.window.share(now).0);
         let found = [
             (Kind::Silent, self.silent(now, facts)),
@@ -235,13 +238,18 @@ impl Sight {
         changes
     }
 
+    /// A condition that lasts is told; one that is told already stays so while it holds, restarts included.
+    fn lasts(&self, kind: Kind, now: Timestamp, since: Timestamp) -> bool {
+        now.since(since) >= self.limit || self.alarms.on().iter().any(|alarm| alarm.kind == kind)
+    }
+
     fn silent(&mut self, now: Timestamp, facts: &Facts<'_>) -> Option<Finding> {
         // What a clock that was set back left in the future says nothing.
         let moved = facts
             .pulse
             .max(self.moved)
             .filter(|moved| *moved <= now + self.slack());
-        let unheard = moved.is_some_and(|moved| moved > self.heard + self.slack());
+        let unheard = moved.is_some_and(|moved| moved > self.totals.heard + self.slack());
         let since = *lasting(&mut self.unheard, now, unheard)?;
         let others = if self.strangers > 0 {
             format!(
@@ -251,19 +259,19 @@ impl Sight {
         } else {
             "not one line came".to_owned()
         };
-        (now.since(since) >= self.limit).then(|| Finding {
-            since: self.heard,
+        self.lasts(Kind::Silent, now, since).then(|| Finding {
+            since: self.totals.heard,
             what: format!(
                 "the queue moves (last at {}), and since {} {others}",
                 second(moved.unwrap_or(now)),
-                second(self.heard)
+                second(self.totals.heard)
             ),
             blind: true,
         })
     }
 
     fn unreadable(&self, now: Timestamp, facts: &Facts<'_>) -> Option<Finding> {
-        let old = |trouble: &&Trouble| now.since(trouble.since) >= self.limit;
+        let old = |trouble: &&Trouble| self.lasts(Kind::Unreadable, now, trouble.since);
         let troubles = facts.troubles.iter().filter(|(_, trouble)| old(trouble));
         let what: Vec<String> = troubles
             .clone()
@@ -304,7 +312,7 @@ impl Sight {
         let age = now.seconds_since(self.totals.last_record);
         let waits = lag > 0 && self.totals.records > 0 && age >= self.limit.as_secs_f64();
         let since = lasting(&mut self.behind, now, waits).copied();
-        if let Some(since) = since.filter(|since| now.since(*since) >= self.limit) {
+        if let Some(since) = since.filter(|since| self.lasts(Kind::Behind, now, *since)) {
             return Some(Finding {
                 since,
                 what: format!(
@@ -372,7 +380,7 @@ impl Sight {
         let (share, _) = self.window.share(now);
         json!({
             "totals": self.totals,
-            "heard": self.heard.to_string(),
+            "heard": self.totals.heard.to_string(),
             "queue_moved": facts.pulse.max(self.moved).map(|at| at.to_string()),
             "unparsed_share": share,
             "unparsed_latest": self.latest.as_ref().map(|(daemon, text)| json!({

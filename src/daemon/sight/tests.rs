@@ -311,3 +311,28 @@ fn what_was_counted_goes_on_after_a_restart() {
         (2, 1, 1)
     );
 }
+
+#[test]
+fn a_restart_while_the_log_is_silent_neither_ends_nor_repeats_the_alarm() {
+    let mut night = Night::new();
+    night.postfix(1);
+    for second in 2..200 {
+        night.pulse = Some(t(second));
+        night.examine(second);
+    }
+    assert_eq!(night.words(), [(72, "began silent")]);
+    let saved = serde_json::to_value(night.sight.totals()).unwrap();
+    let on = night.sight.alarms().into_iter().cloned().collect();
+    let totals = serde_json::from_value(saved).unwrap();
+    night.sight = Sight::new(LIMIT, totals, on, t(210));
+    for second in 210..600 {
+        night.pulse = Some(t(second));
+        night.examine(second);
+    }
+    assert_eq!(night.told.len(), 1, "{:?}", night.told);
+    night.postfix(600);
+    for second in 600..700 {
+        night.examine(second);
+    }
+    assert_eq!(night.words().last(), Some(&(659, "ended silent")));
+}
