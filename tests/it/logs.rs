@@ -1,6 +1,7 @@
 //! The daemon and its log, without any mail: rotation, `kill -9`, a log that goes bad. Postfix is only asked for its
 //! settings; a script stands in for sendmail.
 
+mod journal;
 mod rotation;
 
 use std::{
@@ -12,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use postwarden::{daemon::clock, demo::wait::Stop};
+use postwarden::{
+    daemon::clock,
+    demo::{wait::Stop, warden::Orders},
+};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Site {
     ground: tempfile::TempDir,
     daemon: Option<Child>,
+    /// What stands before the command line.
+    wrapper: Vec<String>,
 }
 
 impl Site {
@@ -30,6 +36,7 @@ impl Site {
         let site = Self {
             ground: tempfile::tempdir().unwrap(),
             daemon: None,
+            wrapper: Vec::new(),
         };
         for part in [
             "postfix",
@@ -79,7 +86,10 @@ impl Site {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postwarden"));
+        let binary = env!("CARGO_BIN_EXE_postwarden").to_owned();
+        let mut line = self.wrapper.iter().chain([&binary]);
+        let mut command = Command::new(line.next().unwrap());
+        command.args(line);
         command
             .args(words)
             .arg("-c")
@@ -292,4 +302,63 @@ fn without_any_wake_up_the_log_is_polled() {
     site.until("the lines to be read", |site| {
         site.status()["daemon"]["records"] == 3
     });
+}
+
+#[test]
+fn a_real_postfix_logrotate_is_followed_line_by_line() {
+    let Some(mut scene) = crate::scene::scene(&Orders::default()) else {
+        return;
+    };
+    let _warden = scene.setup.start(&scene.world.stop).unwrap();
+    // postlogd has one file or several, and the daemon began somewhere in the first.
+    let directory = scene.world.relay.log().parent().unwrap().to_owned();
+    let written = || -> u64 {
+        let files = fs::read_dir(&directory).unwrap();
+        files
+            .map(|file| {
+                let mut text = Vec::new();
+                let file = fs::File::open(file.unwrap().path()).unwrap();
+                let mut log = postwarden::source::archive::unpacked(file).unwrap();
+                std::io::Read::read_to_end(&mut log, &mut text).unwrap();
+                u64::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap()
+            })
+            .sum()
+    };
+    let setup = scene.setup.clone();
+    let totals = || setup.ask(&["status"]).unwrap()["daemon"]["log"].clone();
+    let read = || totals()["totals"]["lines"].as_u64().unwrap();
+    scene.until("the daemon to watch", || totals()["totals"].is_object());
+    let mut before = 0;
+    scene.until("a quiet log", || {
+        let now = written() - read();
+        now == std::mem::replace(&mut before, now)
+    });
+    for round in 0..3 {
+        let life = scene.life(2);
+        drop(life.finish());
+        let output = Command::new(scene.world.postfix.command("postfix"))
+            .arg("-c")
+            .arg(scene.world.relay.config_directory())
+            .arg("logrotate")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let rotated = || {
+            let names = fs::read_dir(&directory).unwrap();
+            let names = names.map(|file| file.unwrap().file_name());
+            names.filter(|name| name != "mail.log").count() > round
+        };
+        scene.until("the rotated log", rotated);
+    }
+    drop(scene.life(1).finish());
+    scene.until_quiet();
+    scene.until("every line to be read once", || {
+        written() - read() == before
+    });
+    let log = totals();
+    assert_eq!(
+        (&log["totals"]["lost_bytes"], &log["totals"]["gaps"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(log["sources"][0]["rotations"], 3, "{log}");
 }
