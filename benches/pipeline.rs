@@ -3,8 +3,7 @@
 //! Three million lines, 20,000 senders. `replay` is timed as a whole process against
 //! `LC_ALL=C grep -c status= FILE | cat` on the same file in the page cache, best of three each; peak memory is read
 //! from the kernel (`VmHWM`). The stages are timed in one thread, in turn on the same pieces of the log, by the time that
-//! the thread had on the processor. The spool is 100,000 files in a directory of its own, against `find`. Nothing here judges: it
-//! prints. `POSTWARDEN_BENCH_MESSAGES` makes the log shorter or longer.
+//! the thread had on the processor. Nothing here judges: it prints. `POSTWARDEN_BENCH_MESSAGES` makes the log shorter or longer.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,14 +33,8 @@ use postwarden::{
     engine::{Batch, Engine, Input, Setup, docket::Brake},
     ledger,
     policy::{Mode, Policies},
-    postfix::{
-        log_record::{Reader, Reading},
-        queue_list::Queue,
-    },
-    source::{
-        history::History,
-        spool::{Heads, Spool},
-    },
+    postfix::log_record::{Reader, Reading},
+    source::history::History,
     time::{Timestamp, Zone},
 };
 
@@ -50,7 +43,6 @@ const SENDERS: u64 = 20_000;
 /// Senders and messages of the second log, which shows memory only.
 const MANY: u64 = 100_000;
 const OF_MANY: u64 = 250_000;
-const FILES: usize = 100_000;
 
 fn main() {
     let messages: u64 = std::env::var("POSTWARDEN_BENCH_MESSAGES")
@@ -70,7 +62,6 @@ fn main() {
     generate(&many, OF_MANY, MANY);
     let (_, peak) = watched(&mut postwarden("replay", &directory, &many));
     println!("memory: {MANY} senders, peak {} MiB", peak >> 10);
-    spool(&directory.join("spool"));
     std::fs::remove_file(many).unwrap();
     std::fs::remove_file(log).unwrap();
 }
@@ -196,47 +187,6 @@ fn busy() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     let running = text.split(' ').next().unwrap();
     running.parse::<f64>().unwrap() / 1e9
-}
-
-/// A queue of many files: walked by name, and what is new in it read once.
-fn spool(directory: &Path) {
-    let add = |from: usize, to: usize| {
-        for n in from..to {
-            let name = format!("{:05X}{n:06X}", n * 7919 % 0xF_FFFF);
-            let hashed = directory.join("deferred").join(name.get(..1).unwrap());
-            std::fs::create_dir_all(&hashed).unwrap();
-            std::fs::write(hashed.join(name), b"").unwrap();
-        }
-    };
-    if directory.exists() {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
-    add(0, FILES);
-    let spool = Spool::new(directory);
-    let find = best(5, || {
-        run(Command::new("find").arg(directory).args(["-type", "f"]))
-    });
-    let walk = best(5, || {
-        let start = Instant::now();
-        assert_eq!(spool.walk(&[Queue::Deferred]).len(), FILES);
-        start.elapsed()
-    });
-    let mut heads = Heads::default();
-    let mut reads = [0, 0];
-    for (count, more) in reads.iter_mut().zip([0, 1000]) {
-        add(FILES, FILES + more);
-        heads.of(&spool.walk(&[Queue::Deferred]), |_| {
-            *count += 1;
-            Some(())
-        });
-    }
-    println!(
-        "spool: {FILES} files walked in {:.2} times find; heads read: {}, then {} for 1000 more",
-        walk.as_secs_f64() / find.as_secs_f64(),
-        reads[0],
-        reads[1],
-    );
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 fn best(times: u32, mut once: impl FnMut() -> Duration) -> Duration {

@@ -221,10 +221,10 @@ impl<'a> List<'a> {
         };
         self.filled(name, client.name);
         if let Some(found) = client.address {
-            self.shown(address, found);
+            self.shown(address, &found);
         }
         if let Some(found) = client.port {
-            self.shown(port, found);
+            self.shown(port, &found);
         }
     }
 
