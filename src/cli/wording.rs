@@ -92,7 +92,9 @@ pub fn slow_line(slow: &Slow) -> String {
     )
 }
 
-fn reasons_json(reasons: &[Reason]) -> Value {
+/// Reasons, as every verb prints them.
+#[must_use]
+pub fn reasons_json(reasons: &[Reason]) -> Value {
     reasons
         .iter()
         .map(|reason| json!({"signal": reason.signal, "text": reason.text}))

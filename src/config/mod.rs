@@ -43,6 +43,8 @@ pub struct Config {
     pub policies: PathBuf,
     /// True for a directory whose policies are to be tried alone, without the shipped ones (`replay --policies`).
     pub policies_alone: bool,
+    /// Files (name, text) that a command lays over all others (`replay --sweep`).
+    pub policies_over: Vec<(String, String)>,
     /// GeoIP tables (.mmdb, .csv).
     pub geo: Vec<PathBuf>,
     /// When automatic holds stop.

@@ -68,6 +68,7 @@ pub(super) fn config(document: &Document<'_>) -> (Config, Places) {
             |policies| policies.value,
         ),
         policies_alone: false,
+        policies_over: Vec::new(),
         geo: geo
             .into_iter()
             .map(|table| PathBuf::from(table.value))

@@ -43,7 +43,8 @@ impl Rehearsal {
         self.incidents
     }
 
-    /// Feeds one input, and before it what was due by then; tells every change of verdict.
+    /// Feeds one input, and before it what was due by then; tells every change of verdict, with the
+    /// number of incidents so far.
     ///
     /// # Errors
     /// As `told` has them.
@@ -52,7 +53,7 @@ impl Rehearsal {
         engine: &mut Engine,
         at: Timestamp,
         input: Input<'_>,
-        told: &mut dyn FnMut(&Engine, &VerdictChange) -> Result<(), E>,
+        told: &mut dyn FnMut(&VerdictChange, u64) -> Result<(), E>,
     ) -> Result<(), E> {
         while let Some((due, incident)) = self.due.front().copied().filter(|(due, _)| *due <= at) {
             self.due.pop_front();
@@ -63,7 +64,7 @@ impl Rehearsal {
             if let Effect::Verdict(change) = effect
                 && self.counts(&change)
             {
-                told(engine, &change)?;
+                told(&change, self.incidents)?;
             }
         }
         Ok(())

@@ -94,6 +94,7 @@ fn read_policies(config: &Config, diagnostics: &mut Diagnostics) -> Option<Polic
     let files: Vec<(String, String)> = files
         .into_iter()
         .filter(|(name, _)| !name.ends_with("postwarden.toml"))
+        .chain(config.policies_over.iter().cloned())
         .collect();
     let found = if config.policies_alone {
         Policies::parse_alone(&files)

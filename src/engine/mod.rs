@@ -20,6 +20,7 @@ pub mod docket;
 pub mod effect;
 pub mod incident;
 mod lines;
+mod peaks;
 pub mod snapshot;
 pub mod turnstile;
 pub mod view;
@@ -39,6 +40,7 @@ use crate::{
         effect::Effect,
         incident::Incident,
         lines::Lines,
+        peaks::Peaks,
         view::View,
     },
     ledger::{self, Answer, Closing, Ledger, SenderId, SenderIndex},
@@ -136,6 +138,8 @@ pub struct Engine {
     docket: Docket,
     lines: Lines,
     /// Saved pieces that could not be read at the last start.
+    /// Daily maxima of the scores, if somebody wants them.
+    peaks: Option<Peaks>,
     damaged: usize,
     /// Delivery attempts at remote sides since the start.
     attempts: u64,
@@ -155,6 +159,7 @@ impl Engine {
             docket: Docket::new(setup.mode, setup.brake, setup.ledger.geo.clone()),
             ledger: Ledger::new(setup.ledger),
             lines: Lines::default(),
+            peaks: None,
             damaged: 0,
             attempts: 0,
         }
@@ -302,6 +307,24 @@ impl Engine {
         self.docket.reconfigure(mode, brake);
     }
 
+    /// From now on the daily maximum of every sender's score is kept, as far as it may convict.
+    pub fn keep_peaks(&mut self) {
+        self.peaks = Some(Peaks::default());
+    }
+
+    /// Tells the maxima of days that are over (all of them if `last`): whose, day since the epoch (UTC), nats.
+    pub fn take_peaks(&mut self, last: bool, each: &mut dyn FnMut(&SenderId, i64, f64)) {
+        let Some(peaks) = &mut self.peaks else { return };
+        if last {
+            peaks.end_day();
+        }
+        for (sender, day, score) in peaks.take() {
+            if let Some(sender_id) = self.ledger.sender_id(sender) {
+                each(sender_id, day, score);
+            }
+        }
+    }
+
     /// After learning from old logs: nobody stands convicted and nothing is asked of the shell; what is known of the
     /// senders stays.
     pub fn acquit_all(&mut self) {
@@ -358,6 +381,7 @@ struct Court<'e> {
     docket: &'e mut Docket,
     lines: &'e mut Lines,
     attempts: &'e mut u64,
+    peaks: &'e mut Option<Peaks>,
 }
 
 impl<'e> Court<'e> {
@@ -369,6 +393,7 @@ impl<'e> Court<'e> {
             docket,
             lines,
             attempts,
+            peaks,
             ..
         } = engine;
         (
@@ -379,6 +404,7 @@ impl<'e> Court<'e> {
                 docket,
                 lines,
                 attempts,
+                peaks,
             },
         )
     }
@@ -454,6 +480,9 @@ impl<'e> Court<'e> {
 
     fn judge(&mut self, at: Timestamp, sender: SenderIndex) {
         let ruling = self.policies.judge(self.ledger, sender, at);
+        if let Some(peaks) = self.peaks {
+            peaks.note(at, sender, ruling.score);
+        }
         let Some(sender_id) = self.ledger.sender_id(sender) else {
             return;
         };

@@ -151,6 +151,7 @@ impl Engine {
             ledger,
             docket,
             lines: Lines::default(),
+            peaks: None,
             damaged,
             attempts: 0,
         })

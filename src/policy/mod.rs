@@ -220,7 +220,10 @@ impl Policies {
         let Some(entry) = ledger.sender(sender) else {
             return Ruling::default();
         };
-        let ruling = self.rule(entry, found.as_ref(), at);
+        let mut ruling = self.rule(entry, found.as_ref(), at);
+        ruling.score = found
+            .filter(Assessment::convicts)
+            .map_or(0.0, |found| found.score);
         if ruling.convicts() && !entry.suspicion.held {
             ledger.convict(at, sender);
         }

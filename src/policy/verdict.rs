@@ -84,7 +84,7 @@ pub struct Judgement {
 }
 
 /// The verdict of all policies on one sender, without its words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Ruling {
     /// The highest verdict of the policies that may act.
     pub verdict: Verdict,
@@ -96,6 +96,8 @@ pub struct Ruling {
     pub observed_policy: u16,
     /// True when that policy only observes because the sender is exempt.
     pub exempt: bool,
+    /// The score, as far as it may convict: 0 where the evidence is not of two kinds.
+    pub score: f64,
 }
 
 impl Ruling {

@@ -14,8 +14,8 @@ const ANNA: (&str, &str) = ("anna@example.org", "198.51.100.7");
 
 /// A log of one relay, written as Postfix writes it.
 #[derive(Default)]
-struct Log {
-    text: String,
+pub(crate) struct Log {
+    pub(crate) text: String,
     messages: u32,
 }
 
@@ -66,7 +66,7 @@ impl Log {
     }
 
     /// Ordinary mail on an ordinary day.
-    fn ordinary(&mut self, day: u32) {
+    pub(crate) fn ordinary(&mut self, day: u32) {
         for number in 0..20 {
             let to = format!("friend{}@remote{}.example", number % 7, number % 3);
             self.message(
@@ -80,7 +80,7 @@ impl Log {
     }
 
     /// A thief with anna's password.
-    fn attack(&mut self, day: u32) {
+    pub(crate) fn attack(&mut self, day: u32) {
         for number in 0..40 {
             let to = format!("victim{number}@target{}.example", number % 9);
             let answer = match number % 3 {
@@ -99,7 +99,7 @@ impl Log {
     }
 }
 
-fn config(directory: &Path) -> PathBuf {
+pub(crate) fn config(directory: &Path) -> PathBuf {
     let path = directory.join("postwarden.toml");
     let text = format!(
         "[postfix]\nconfig_directory = \"{0}\"\n[log]\nsources = [\"{0}/mail.log\"]\n[state]\ndirectory = \"{0}/state\"\n[holder]\nsocket = \"\"\n[listen]\nsocketmap = []\n[policies]\ndirectory = \"{0}/policies\"\n",
@@ -117,13 +117,13 @@ fn config(directory: &Path) -> PathBuf {
     path
 }
 
-fn postwarden(config: &Path) -> Command {
+pub(crate) fn postwarden(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postwarden"));
     command.arg("-c").arg(config);
     command
 }
 
-fn json_lines(command: &mut Command) -> Vec<Value> {
+pub(crate) fn json_lines(command: &mut Command) -> Vec<Value> {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout)

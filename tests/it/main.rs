@@ -13,6 +13,7 @@
 mod archives;
 mod attack;
 mod backlog;
+mod backtest;
 mod learn;
 mod logs;
 mod orders;
