@@ -261,6 +261,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{correlate::Origin, ledger::Setup};
 
     fn t(minutes: i64) -> Timestamp {
         Timestamp::from_seconds(1_772_409_600 + minutes * 60)
@@ -288,6 +289,49 @@ mod tests {
         assert_eq!(backlog.grown(t(70)), 0);
         backlog.change(t(71), 0, 40);
         assert_eq!(backlog.grown(t(90)), 0);
+    }
+
+    /// A message of `login` comes in and stays.
+    fn submit(ledger: &mut Ledger, number: u64, login: &str, at: Timestamp) -> MessageKey {
+        let origin = Origin {
+            login: Some(login.into()),
+            sender: Some(login.into()),
+            client_address: "192.0.2.1".parse().ok(),
+            ..Origin::default()
+        };
+        ledger.submission(at, MessageKey(number), &origin, 1, 900);
+        MessageKey(number)
+    }
+
+    #[test]
+    fn forty_new_accounts_and_one_loud_sender_make_no_crowd() {
+        let mut ledger = Ledger::new(Setup::default());
+        for day in 0..10 {
+            let at = t(1440 * i64::try_from(day).unwrap());
+            let key = submit(&mut ledger, 100 + day, "old@example.org", at);
+            ledger.end(at, key);
+        }
+        for number in 0..40 {
+            submit(
+                &mut ledger,
+                200 + number,
+                &format!("new{number}"),
+                t(14_400),
+            );
+        }
+        assert_eq!(ledger.everyone().senders.now(), 0);
+        for number in 0..400 {
+            submit(&mut ledger, 300 + number, "old@example.org", t(14_401));
+        }
+        assert_eq!(ledger.everyone().senders.now(), 1);
+        assert_eq!(ledger.everyone().recipients.now(), 440);
+        let held = ledger.hold(t(14_402), MessageKey(300), true).unwrap();
+        let queue = ledger.in_queue();
+        assert_eq!(
+            (queue[&held].messages, queue[&held].held_messages),
+            (399, 1)
+        );
+        assert_eq!(queue[&held].oldest, Some(t(14_401)));
     }
 
     #[test]

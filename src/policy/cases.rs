@@ -7,7 +7,7 @@ use crate::{
     correlate::{Attempt, MessageKey, Origin},
     ledger::{Ledger, SenderIndex, Setup, class::Class},
     policy::{
-        Measure, Policies, Rule,
+        Policies, Rule,
         layers::{Override, Place, Scope},
         score,
     },
@@ -160,7 +160,7 @@ fn holds(rule: Rule, case: &Case) -> bool {
     if !case.others.is_empty() {
         for other in 0..12 {
             stage.play(
-                &format!("other{other}@example.org"),
+                &format!("colleague{other}@example.org"),
                 "192.0.2.1",
                 &case.others,
                 300,
@@ -282,18 +282,21 @@ impl Stage {
         };
         let sender = self.ledger.attempt(&attempt, class);
         self.judge(sender);
-        self.ledger.end(attempt.at, message);
+        if attempt.status != Status::Deferred {
+            self.ledger.end(attempt.at, message);
+        }
     }
 
     fn judge(&mut self, sender: Option<SenderIndex>) {
         let (Some(rule), Some(sender)) = (self.rule, sender) else {
             return;
         };
-        let found = matches!(rule.measure, Measure::Score { .. })
+        let found = rule
+            .scores()
             .then(|| score::assess(&mut self.ledger, sender, self.now))
             .flatten();
         if let Some(entry) = self.ledger.sender(sender) {
-            self.fired |= rule.enabled && rule.fires(entry, found.as_ref(), self.now);
+            self.fired |= rule.enabled && rule.fires(&self.ledger, entry, found.as_ref(), self.now);
         }
     }
 }

@@ -23,15 +23,15 @@ pub(super) fn explain(
     };
     let found = score::examine(ledger, sender, at);
     let special = policies.layers.special(entry.id.as_ref());
-    let ruling = policies.rule(entry, found.as_ref(), at);
+    let ruling = policies.rule(ledger, entry, found.as_ref(), at);
     let (verdict, number, mode) = ruling.highest();
     let mut would_change = Vec::new();
     let mut reasons = Vec::new();
     for (this, rule) in policies.rules(entry, special) {
         if verdict > Verdict::Clear && this == number {
-            reasons = why(&rule, entry, found.as_ref(), at);
-        } else if rule.enabled && !rule.fires(entry, found.as_ref(), at) {
-            let missing = missing(&rule, entry, found.as_ref(), at);
+            reasons = why(&rule, ledger, entry, found.as_ref(), at);
+        } else if rule.enabled && !rule.fires(ledger, entry, found.as_ref(), at) {
+            let missing = missing(&rule, ledger, entry, found.as_ref(), at);
             would_change.push(format!(
                 "{} ({}): {missing}",
                 rule.verdict,
@@ -63,8 +63,15 @@ pub(super) fn explain(
     }
 }
 
-fn why(rule: &Rule, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> Vec<Reason> {
+fn why(
+    rule: &Rule,
+    ledger: &Ledger,
+    entry: &Sender,
+    found: Option<&Assessment>,
+    at: Timestamp,
+) -> Vec<Reason> {
     match &rule.measure {
+        Measure::Queue(growth) => growth.reasons(ledger, entry, at),
         Measure::Refusals(refusals) => refusals.reasons(entry, at),
         Measure::Score { at_least } => found.map_or_else(Vec::new, |found| {
             words::reasons(entry, found, *at_least, at)
@@ -72,8 +79,18 @@ fn why(rule: &Rule, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -
     }
 }
 
-fn missing(rule: &Rule, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> String {
+fn missing(
+    rule: &Rule,
+    ledger: &Ledger,
+    entry: &Sender,
+    found: Option<&Assessment>,
+    at: Timestamp,
+) -> String {
     match &rule.measure {
+        Measure::Queue(growth) => {
+            let score = found.map_or(0.0, |found| found.score);
+            growth.missing(ledger, entry, score, at)
+        }
         Measure::Refusals(refusals) => refusals.missing(entry, at),
         Measure::Score { at_least } => found.map_or_else(
             || "nothing is unusual".to_owned(),

@@ -9,6 +9,7 @@ mod bayes;
 mod cases;
 mod explain;
 mod file;
+mod growth;
 pub mod layers;
 mod refusals;
 pub mod rule;
@@ -19,6 +20,7 @@ mod words;
 use std::ops::Range;
 
 pub use cases::{Answers, Case, Failure};
+pub use growth::Growth;
 pub use refusals::Refusals;
 pub use rule::{Measure, Rule};
 pub use score::{Assessment, Shape};
@@ -49,10 +51,29 @@ pub struct Policy {
 }
 
 impl Rule {
+    /// True when it asks for the score.
+    fn scores(&self) -> bool {
+        match &self.measure {
+            Measure::Score { .. } => true,
+            Measure::Queue(growth) => growth.scores(),
+            Measure::Refusals(_) => false,
+        }
+    }
+
     /// True when it fires on a sender. A slowed sender stays slowed until the score has been low for half an hour.
-    fn fires(&self, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> bool {
+    fn fires(
+        &self,
+        ledger: &Ledger,
+        entry: &Sender,
+        found: Option<&Assessment>,
+        at: Timestamp,
+    ) -> bool {
         match &self.measure {
             Measure::Refusals(refusals) => refusals.fires(entry, at),
+            Measure::Queue(growth) => {
+                let score = found.map_or(0.0, |found| found.score);
+                growth.fires(ledger, entry, score, at)
+            }
             Measure::Score { at_least } => {
                 let over = |found: &Assessment| found.score >= *at_least;
                 match self.verdict {
@@ -83,6 +104,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../policies/refusals.toml"),
     ),
     ("score.toml", include_str!("../../policies/score.toml")),
+    ("queue.toml", include_str!("../../policies/queue.toml")),
 ];
 
 impl Policies {
@@ -137,9 +159,7 @@ impl Policies {
     fn new(policies: Vec<Policy>, mut layers: Layers) -> Self {
         let rules: Vec<Rule> = policies.iter().map(|policy| policy.rule).collect();
         layers.resolve(&rules);
-        let scores = rules
-            .iter()
-            .any(|rule| matches!(rule.measure, Measure::Score { .. }));
+        let scores = rules.iter().any(Rule::scores);
         Self {
             policies,
             layers,
@@ -199,11 +219,17 @@ impl Policies {
     }
 
     /// What all rules together say of an entry.
-    fn rule(&self, entry: &Sender, found: Option<&Assessment>, at: Timestamp) -> Ruling {
+    fn rule(
+        &self,
+        ledger: &Ledger,
+        entry: &Sender,
+        found: Option<&Assessment>,
+        at: Timestamp,
+    ) -> Ruling {
         let mut ruling = Ruling::default();
         let special = self.layers.special(entry.id.as_ref());
         for (number, rule) in self.rules(entry, special) {
-            if rule.enabled && rule.fires(entry, found, at) {
+            if rule.enabled && rule.fires(ledger, entry, found, at) {
                 let exempt = self.layers.exemption(special, number, at).is_some();
                 ruling.raise(rule.verdict, number, rule.mode, exempt);
             }
@@ -220,7 +246,7 @@ impl Policies {
         let Some(entry) = ledger.sender(sender) else {
             return Ruling::default();
         };
-        let mut ruling = self.rule(entry, found.as_ref(), at);
+        let mut ruling = self.rule(ledger, entry, found.as_ref(), at);
         ruling.score = found
             .filter(Assessment::convicts)
             .map_or(0.0, |found| found.score);

@@ -8,6 +8,7 @@ use std::fmt;
 use crate::{
     ledger::counters::Picture,
     policy::{
+        growth::Growth,
         refusals::{self, Refusals},
         verdict::{Mode, Verdict},
     },
@@ -23,6 +24,8 @@ pub enum Measure {
         /// Nats, at least.
         at_least: f64,
     },
+    /// Mail that piles up in the queue.
+    Queue(Growth),
 }
 
 /// A rule without its name and cases.
@@ -127,6 +130,7 @@ impl Measure {
     pub(super) const ALL: &'static [(&'static str, Self)] = &[
         ("refusals", Self::Refusals(Refusals::UNSET)),
         ("score", Self::Score { at_least: 0.0 }),
+        ("queue", Self::Queue(Growth::UNSET)),
     ];
 
     /// Its name in files.
@@ -135,6 +139,7 @@ impl Measure {
         match self {
             Self::Refusals(_) => "refusals",
             Self::Score { .. } => "score",
+            Self::Queue(_) => "queue",
         }
     }
 
@@ -144,6 +149,7 @@ impl Measure {
         match self {
             Self::Refusals(_) => Refusals::KEYS,
             Self::Score { .. } => SCORE,
+            Self::Queue(_) => Growth::KEYS,
         }
     }
 
@@ -153,6 +159,7 @@ impl Measure {
             Self::Score { at_least } => {
                 (key == "score_at_least").then_some(Value::Number(*at_least))
             }
+            Self::Queue(growth) => growth.get(key),
         }
     }
 
@@ -162,6 +169,7 @@ impl Measure {
             (Self::Score { at_least }, Value::Number(number)) if key == "score_at_least" => {
                 *at_least = number;
             }
+            (Self::Queue(growth), value) => growth.set(key, value),
             (Self::Score { .. }, _) => {}
         }
     }
