@@ -333,7 +333,23 @@ impl Correlator {
         let Some(message) = self.table.get_mut(slot) else {
             return;
         };
-        if message.told || !message.is_known() {
+        if !message.is_known() {
+            return;
+        }
+        if message.told {
+            if message.is_submission()
+                && let Some(from) = message.from.take()
+            {
+                message.spoken = true;
+                out(Fact::Hop {
+                    message: message.key,
+                    queue_id: &message.queue_id,
+                    from,
+                    at,
+                    recipients: message.recipients.max(1),
+                });
+                self.mark(slot);
+            }
             return;
         }
         message.told = true;

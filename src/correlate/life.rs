@@ -56,6 +56,7 @@ impl Correlator {
             heard: now,
             queued: None,
             told: false,
+            from: None,
             spoken: false,
             held: false,
             expired: false,
@@ -95,7 +96,7 @@ impl Correlator {
         };
         let slot = self.open(record, id, origin);
         if let Some(promise) = self.promised(record.host, id) {
-            self.bind(slot, promise.bond, &promise.origin, promise.told);
+            self.bind(slot, promise.bond, &promise.origin, promise.parent);
             if self.table.get(slot).is_some_and(|m| !m.is_known()) {
                 self.wait(slot);
             }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{Correlator, Entry, Origin, correlator::Out, hop, message::Message};
+use super::{Correlator, Entry, MessageKey, Origin, correlator::Out, hop, message::Message};
 use crate::postfix::record::{Action, Client, Delivery, Event, Record, Sasl};
 
 /// Most links and holds kept until the line they are for comes.
@@ -26,6 +26,28 @@ pub(super) enum Bond {
     Notification,
 }
 
+/// Whether the mail was told as its former message's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Parent {
+    /// It was, or will be, as this one's.
+    Told(MessageKey),
+    /// It is nobody's to tell.
+    Silent,
+    /// It is this message's own to tell.
+    Untold,
+}
+
+impl Parent {
+    /// The message that handed the mail on.
+    const fn of(message: &Message) -> Self {
+        if message.is_known() {
+            Self::Told(message.key)
+        } else {
+            Self::Untold
+        }
+    }
+}
+
 /// A link whose message was not seen yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Promise {
@@ -33,7 +55,7 @@ pub(super) struct Promise {
     pub(super) queue_id: Box<str>,
     pub(super) bond: Bond,
     pub(super) origin: Origin,
-    pub(super) told: bool,
+    pub(super) parent: Parent,
     /// The hop that gave the ID: a content filter, once the message is born here.
     pub(super) filter: Option<hop::Endpoint>,
 }
@@ -74,10 +96,10 @@ impl Correlator {
             .filter(|first| *first != id)
             .and_then(|first| self.table.find_anywhere(record.host, first))
             .and_then(|slot| self.table.get(slot))
-            .map(|parent| (parent.origin.clone(), parent.is_known()));
+            .map(|parent| (parent.origin.clone(), Parent::of(parent)));
         let slot = self.opened(record, id, origin);
-        if let Some((origin, told)) = first_hop {
-            self.bind(slot, Bond::Hop, &origin, told);
+        if let Some((origin, parent)) = first_hop {
+            self.bind(slot, Bond::Hop, &origin, parent);
         } else if linkable {
             if let Some(message) = self.table.get_mut(slot) {
                 message.linkable = true;
@@ -85,7 +107,7 @@ impl Correlator {
             if let Some(promise) = self.promised(record.host, id) {
                 self.hands_back = true;
                 self.learn_filter(promise.filter);
-                self.bind(slot, promise.bond, &promise.origin, promise.told);
+                self.bind(slot, promise.bond, &promise.origin, promise.parent);
             }
         }
         self.birth_line_came(slot, out);
@@ -227,7 +249,7 @@ impl Correlator {
             host: record.host.into(),
             queue_id: id.into(),
             bond,
-            told: parent.is_known(),
+            parent: Parent::of(parent),
             origin: parent.origin.clone(),
             filter: hop::endpoint(delivery).filter(|_| bond == Bond::Hop),
         };
@@ -250,7 +272,7 @@ impl Correlator {
             queue_id: id.into(),
             bond: Bond::Notification,
             origin,
-            told: true,
+            parent: Parent::Silent,
             filter: None,
         };
         self.keep_promise(promise, out);
@@ -274,7 +296,7 @@ impl Correlator {
             queue_id: id.into(),
             bond: Bond::Hop,
             origin,
-            told: false,
+            parent: Parent::Untold,
             filter: None,
         };
         self.keep_promise(promise, out);
@@ -294,7 +316,7 @@ impl Correlator {
         });
         if let Some(slot) = found {
             self.hands_back |= promise.bond == Bond::Hop;
-            self.bind(slot, promise.bond, &promise.origin, promise.told);
+            self.bind(slot, promise.bond, &promise.origin, promise.parent);
             if self
                 .table
                 .get(slot)
@@ -326,8 +348,8 @@ impl Correlator {
         }
     }
 
-    /// Gives a message the origin of the one it came from. `told`: its submission was, or will be, told as that one's.
-    pub(super) fn bind(&mut self, slot: u32, bond: Bond, origin: &Origin, told: bool) {
+    /// Gives a message the origin of the one it came from.
+    pub(super) fn bind(&mut self, slot: u32, bond: Bond, origin: &Origin, parent: Parent) {
         self.counters.linked += 1;
         let Some(message) = self.table.get_mut(slot) else {
             return;
@@ -335,7 +357,10 @@ impl Correlator {
         let mut origin = origin.clone();
         match bond {
             Bond::Hop => {
-                message.told |= told;
+                message.told |= parent != Parent::Untold;
+                if let Parent::Told(from) = parent {
+                    message.from = Some(from);
+                }
                 message.linkable = false;
             }
             Bond::Forward => origin.entry = Entry::Forwarded,

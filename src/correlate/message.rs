@@ -33,6 +33,8 @@ pub(super) struct Message {
     pub(super) queued: Option<Timestamp>,
     /// The submission was told, or is another hop's to tell.
     pub(super) told: bool,
+    /// The hop that it came from within the house, until it is told that the mail goes on here.
+    pub(super) from: Option<MessageKey>,
     /// Some fact was told.
     pub(super) spoken: bool,
     pub(super) held: bool,

@@ -192,6 +192,19 @@ pub enum Fact<'a> {
         /// Size in bytes.
         size: u64,
     },
+    /// A mail that was told before goes on as another message of the house: behind a content filter, or another hop.
+    Hop {
+        /// The message.
+        message: MessageKey,
+        /// Its queue ID.
+        queue_id: &'a str,
+        /// The message that it was before.
+        from: MessageKey,
+        /// Event time.
+        at: Timestamp,
+        /// Recipients.
+        recipients: u32,
+    },
     /// One recipient's delivery attempt.
     Attempt(Attempt<'a>),
     /// The message left the queue, or is forgotten. Told some seconds after the line, when nothing more can come, and only

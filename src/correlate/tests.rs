@@ -175,6 +175,7 @@ fn told(fact: &Fact<'_>) -> String {
             a.status,
             if a.remote { " remote" } else { "" }
         ),
+        Fact::Hop { message, from, .. } => format!("hop {} of {}", message.0, from.0),
         Fact::End { message, .. } => format!("end {}", message.0),
         Fact::Held { message, .. } => format!("held {}", message.0),
         Fact::Released { message, .. } => format!("released {}", message.0),
@@ -371,6 +372,7 @@ fn a_filter_with_xforward_hands_the_login_on_and_its_hop_is_not_remote() {
         ]),
         [
             "submission 1 Smtp anna <anna@example.org>",
+            "hop 2 of 1",
             "attempt 1 AAAAAA Smtp anna <anna@example.org> Sent",
             "attempt 2 BBBBBB Smtp anna <anna@example.org> Sent remote"
         ]

@@ -36,15 +36,14 @@ enum Packed {
         recipients: u32,
         size: u64,
     },
-    Answer {
+    Hop {
         message: MessageKey,
+        queue_id: Span,
+        from: MessageKey,
         at: Timestamp,
-        recipient: u64,
-        host: Span,
-        status: Status,
-        class: Option<BounceClass>,
-        line: Span,
+        recipients: u32,
     },
+    Answer(PackedAnswer),
     End {
         message: MessageKey,
         at: Timestamp,
@@ -66,6 +65,17 @@ enum Packed {
         queue_id: Span,
         at: Timestamp,
     },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PackedAnswer {
+    message: MessageKey,
+    at: Timestamp,
+    recipient: u64,
+    host: Span,
+    status: Status,
+    class: Option<BounceClass>,
+    line: Span,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +106,20 @@ impl Batch {
                 recipients,
                 size,
             },
-            Told::Answer { answer, line } => Packed::Answer {
+            Told::Hop {
+                message,
+                queue_id,
+                from,
+                at,
+                recipients,
+            } => Packed::Hop {
+                message,
+                queue_id: self.put(queue_id),
+                from,
+                at,
+                recipients,
+            },
+            Told::Answer { answer, line } => Packed::Answer(PackedAnswer {
                 message: answer.message,
                 at: answer.at,
                 recipient: answer.recipient,
@@ -104,7 +127,7 @@ impl Batch {
                 status: answer.status,
                 class: answer.class,
                 line: self.put_line(line),
-            },
+            }),
             Told::End { message, at } => Packed::End { message, at },
             Told::Settled { message, at } => Packed::Settled { message, at },
             Told::Released { message, at } => Packed::Released { message, at },
@@ -168,25 +191,20 @@ impl Batch {
                 recipients,
                 size,
             },
-            Packed::Answer {
+            Packed::Hop {
                 message,
+                queue_id,
+                from,
                 at,
-                recipient,
-                host,
-                status,
-                class,
-                line,
-            } => Told::Answer {
-                answer: Answer {
-                    message,
-                    at,
-                    recipient,
-                    host: self.text(host),
-                    status,
-                    class,
-                },
-                line: self.line(line),
+                recipients,
+            } => Told::Hop {
+                message,
+                queue_id: self.text(queue_id),
+                from,
+                at,
+                recipients,
             },
+            Packed::Answer(ref answer) => self.answer(answer),
             Packed::End { message, at } => Told::End { message, at },
             Packed::Settled { message, at } => Told::Settled { message, at },
             Packed::Released { message, at } => Told::Released { message, at },
@@ -203,6 +221,20 @@ impl Batch {
                 queue_id: self.text(queue_id),
                 at,
             },
+        }
+    }
+
+    fn answer(&self, packed: &PackedAnswer) -> Told<'_> {
+        Told::Answer {
+            answer: Answer {
+                message: packed.message,
+                at: packed.at,
+                recipient: packed.recipient,
+                host: self.text(packed.host),
+                status: packed.status,
+                class: packed.class,
+            },
+            line: self.line(packed.line),
         }
     }
 

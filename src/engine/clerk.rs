@@ -33,6 +33,19 @@ pub enum Told<'a> {
         /// Size in bytes.
         size: u64,
     },
+    /// A mail that was told before goes on as another message of the house.
+    Hop {
+        /// The message.
+        message: MessageKey,
+        /// Its queue ID now.
+        queue_id: &'a str,
+        /// The message that it was before.
+        from: MessageKey,
+        /// Event time.
+        at: Timestamp,
+        /// Recipients.
+        recipients: u32,
+    },
     /// A remote side answered for one recipient.
     Answer {
         /// What it said.
@@ -168,6 +181,19 @@ impl Teller<'_> {
                 party: origin.into(),
                 recipients,
                 size,
+            }),
+            Fact::Hop {
+                message,
+                queue_id,
+                from,
+                at,
+                recipients,
+            } => out(Told::Hop {
+                message,
+                queue_id,
+                from,
+                at,
+                recipients,
             }),
             Fact::Attempt(ref attempt) if attempt.remote => self.answer(attempt, out),
             Fact::End { message, at } => out(Told::End { message, at }),

@@ -428,6 +428,18 @@ impl<'e> Court<'e> {
                 }
                 self.judge(at, sender);
             }
+            Told::Hop {
+                message,
+                queue_id,
+                from,
+                at,
+                recipients,
+            } => {
+                let sender = self.ledger.hop(at, message, from, recipients);
+                if let Some(sender_id) = sender.and_then(|sender| self.ledger.sender_id(sender)) {
+                    self.docket.submitted(sender_id, queue_id);
+                }
+            }
             Told::Answer { answer, line } => self.answer(&answer, line),
             Told::End { message, at } => {
                 self.ledger.end(at, message);

@@ -1,3 +1,5 @@
+mod filter;
+
 use std::time::Duration;
 
 use super::*;

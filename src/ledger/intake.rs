@@ -174,6 +174,22 @@ impl Ledger {
         }
     }
 
+    /// Mail goes on as another message within the house: what remote sides say of that one is said of this mail.
+    pub fn hop(
+        &mut self,
+        at: Timestamp,
+        message: MessageKey,
+        from: MessageKey,
+        recipients: u32,
+    ) -> Option<SenderIndex> {
+        let before = self.messages.get(from)?;
+        let next = before.next_hop(recipients);
+        let (sender, novel) = (next.sender, next.novel);
+        self.open(message, next);
+        self.queue_changes(at, sender, novel, recipients, 0);
+        Some(sender)
+    }
+
     /// The message left the queue.
     pub fn end(&mut self, at: Timestamp, message: MessageKey) -> Option<SenderIndex> {
         self.changes.message(message);

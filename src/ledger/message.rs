@@ -59,6 +59,20 @@ impl Message {
         }
     }
 
+    /// The same mail behind a hop within the house.
+    pub(crate) fn next_hop(&self, recipients: u32) -> Self {
+        Self {
+            forgiven: self.forgiven,
+            ..Self::new(
+                self.sender,
+                self.novel,
+                self.source,
+                recipients,
+                self.arrived,
+            )
+        }
+    }
+
     /// True when the recipient was tried before and waits.
     pub(crate) fn waits(&self, recipient: u64) -> bool {
         self.position(recipient).is_ok()
