@@ -96,6 +96,8 @@ pub struct Party<'a> {
     pub entry: Entry,
     /// SASL login, exactly as logged.
     pub login: Option<&'a str>,
+    /// Whoever tells of many parties may number the logins, each always alike: an entry is found sooner then.
+    pub number: Option<u32>,
     /// Envelope sender; empty for the null sender.
     pub sender: Option<&'a str>,
     /// Client address.
@@ -109,6 +111,7 @@ impl<'a> From<&'a Origin> for Party<'a> {
         Self {
             entry: origin.entry,
             login: origin.login.as_deref(),
+            number: None,
             sender: origin.sender.as_deref(),
             client_address: origin.client_address,
             uid: origin.uid,

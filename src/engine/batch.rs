@@ -82,6 +82,7 @@ struct PackedAnswer {
 struct PackedParty {
     entry: Entry,
     login: Option<Span>,
+    number: Option<u32>,
     sender: Option<Span>,
     client_address: Option<IpAddr>,
     uid: Option<u32>,
@@ -153,6 +154,14 @@ impl Batch {
         self.facts
             .iter()
             .map(|(now, packed)| (*now, self.unpack(packed)))
+    }
+
+    /// Who brought mail in.
+    pub(super) fn parties(&self) -> impl Iterator<Item = Party<'_>> {
+        self.facts.iter().filter_map(|(_, packed)| match packed {
+            Packed::Submission { party, .. } => Some(self.party(*party)),
+            _ => None,
+        })
     }
 
     /// How many facts it has.
@@ -242,6 +251,7 @@ impl Batch {
         PackedParty {
             entry: party.entry,
             login: party.login.map(|login| self.put(login)),
+            number: party.number,
             sender: party.sender.map(|sender| self.put(sender)),
             client_address: party.client_address,
             uid: party.uid,
@@ -252,6 +262,7 @@ impl Batch {
         Party {
             entry: packed.entry,
             login: packed.login.map(|span| self.text(span)),
+            number: packed.number,
             sender: packed.sender.map(|span| self.text(span)),
             client_address: packed.client_address,
             uid: packed.uid,
@@ -307,6 +318,7 @@ mod tests {
                 at,
                 party: Party {
                     login: Some("anna"),
+                    number: Some(3),
                     sender: Some(""),
                     client_address: "192.0.2.1".parse().ok(),
                     ..Party::default()

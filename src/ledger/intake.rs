@@ -70,12 +70,41 @@ impl Ledger {
     /// The entry of whoever is answerable. A login that wrote before, as most mail has one, is found without its name being
     /// made.
     fn entry_of(&mut self, at: Timestamp, party: Party<'_>) -> Option<SenderIndex> {
-        if let Some(found) = identity::login(party).and_then(|login| self.index.login(login)) {
+        let Some(login) = identity::login(party) else {
+            let id = self.answerable(at, party)?;
+            self.note_client(at, party);
+            return Some(self.entry(id, at));
+        };
+        if let Some(found) = self.numbered(party) {
             return Some(found);
         }
-        let id = self.answerable(at, party)?;
-        self.note_client(at, party);
-        Some(self.entry(id, at))
+        let found = match self.index.login(login) {
+            Some(found) => found,
+            None => self.entry(SenderId::of(party)?, at),
+        };
+        if let Some(number) = party.number {
+            self.index.number(number, found);
+        }
+        Some(found)
+    }
+
+    /// The entry of a login that has a number, if it is still the one that was noted.
+    fn numbered(&self, party: Party<'_>) -> Option<SenderIndex> {
+        let (login, found) = (party.login?, self.index.numbered(party.number?)?);
+        match self.sender_id(found)? {
+            SenderId::Sasl(name) if name.eq_ignore_ascii_case(login) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// Looks up these parties all at once: a large ledger lies all over the memory, and to fetch many entries together takes
+    /// little longer than to fetch one. Changes nothing; what is returned only shows that the work was done.
+    #[must_use]
+    pub fn fetch<'p>(&self, parties: impl Iterator<Item = Party<'p>>) -> u64 {
+        parties
+            .filter_map(|party| self.sender(self.index.numbered(party.number?)?))
+            .map(Sender::touch)
+            .fold(0, u64::wrapping_add)
     }
 
     /// The sender whose evidence a message is, and in whose case it is held: the login, else the envelope sender where

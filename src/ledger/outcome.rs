@@ -1,9 +1,6 @@
 //! Mail goes out: what remote sides answer, to whom it is put down, and what is taken back.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +8,8 @@ use crate::{
     classify::BounceClass,
     correlate::{Attempt, MessageKey},
     ledger::{
-        Ledger, SenderId, SenderIndex, counters::Picture, evidence, message::Waiting,
-        sender::Refusal, weather::Storm,
+        Ledger, SenderId, SenderIndex, counters::Picture, evidence, keyed::ByText,
+        message::Waiting, sender::Refusal, weather::Storm,
     },
     mail::address,
     postfix::record::Status,
@@ -27,7 +24,7 @@ pub(crate) struct Operators {
     numbers: BTreeMap<String, u32>,
     /// What was looked up before; made anew after a restart.
     #[serde(skip)]
-    hosts: HashMap<String, u32>,
+    hosts: ByText<Box<str>, u32>,
 }
 
 /// A sender of this score is no witness of the weather.
@@ -56,7 +53,7 @@ impl Operators {
             }
         };
         if self.hosts.len() < MAX_HOSTS {
-            self.hosts.insert(host.to_owned(), number);
+            self.hosts.insert(host.into(), number);
         }
         number
     }

@@ -10,8 +10,9 @@ use crate::{
         class::Class,
         counters::{Counters, Picture},
         group::Source,
-        profile::{Homes, Hours, Outcomes, Recipients, Volume},
+        profile::{Homes, Hours, Outcomes, Volume},
         queue::Backlog,
+        recipients::Recipients,
     },
     time::Timestamp,
 };
@@ -154,6 +155,38 @@ impl Sender {
     #[must_use]
     pub const fn class(&self) -> Class {
         Class::Person
+    }
+
+    /// Reads a little of everything, so that it is near when it is needed; see [`Ledger::fetch`](super::Ledger::fetch).
+    pub(super) fn touch(&self) -> u64 {
+        let [_, _, _, now] = self.volume.now;
+        let [_, _, record, _] = self.volume.record;
+        let numbers = [
+            self.familiar.hour.answered,
+            self.familiar.day.tried,
+            self.novel.hour.answered,
+            self.novel.day.taken,
+            now,
+            record,
+            self.usual.answered,
+            self.today.answered,
+            self.active_days,
+            self.suspicion.score,
+            self.hours.total(),
+        ];
+        let kept = [
+            self.recipients.touch(),
+            self.homes.iter().next().map_or(0, |home| home.network),
+            self.recent.front().map_or(0, |_| 1),
+            match &self.id {
+                Some(SenderId::Sasl(login)) => login.bytes().next().map_or(0, u64::from),
+                _ => 0,
+            },
+            self.messages,
+            self.day.unsigned_abs(),
+        ];
+        let numbers = numbers.into_iter().map(f64::to_bits);
+        numbers.chain(kept).fold(0, u64::wrapping_add)
     }
 
     /// The counters of one context.

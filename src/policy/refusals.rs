@@ -119,6 +119,9 @@ impl Refusals {
     /// True when the sender is over every limit.
     #[must_use]
     pub fn fires(&self, sender: &Sender, at: Timestamp) -> bool {
+        if self.most(sender) < 0.5 {
+            return false;
+        }
         let (refused, answered) = self.sums(sender, at);
         if refused < 0.5
             || self.past.is_some_and(|past| sender.usual.answered > past)
@@ -136,6 +139,18 @@ impl Refusals {
         refused.max(self.one_by_one(sender, at)) >= self.at_least
             && refused >= self.share * answered.max(1.0)
             && (self.operators <= 1 || self.operators_of(sender) >= self.operators)
+    }
+
+    /// Refused recipients before they fade, which only takes away: most senders have none, and need no exponential.
+    fn most(&self, sender: &Sender) -> f64 {
+        let familiar = (!self.novel).then_some(&sender.familiar);
+        let contexts = familiar.into_iter().chain([&sender.novel]);
+        contexts
+            .flat_map(|context| {
+                let refused = &self.horizon(context).refused;
+                self.count.iter().map(|picture| refused.get(picture))
+            })
+            .sum()
     }
 
     /// The contexts that count, faded.

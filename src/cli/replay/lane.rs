@@ -71,6 +71,7 @@ impl Lane {
     }
 
     pub(super) fn hear(&mut self, batch: &Batch, told: Told<'_>) -> io::Result<()> {
+        self.engine.prepare(batch);
         for (at, fact) in batch.iter() {
             self.feed(at, Input::Told(&fact), told)?;
         }
