@@ -1,4 +1,5 @@
-//! `explain SENDER_ID|N`: what counted, what did not and why, what is usual, and what would have changed the verdict.
+//! `explain SENDER_ID|N`: what counted, what did not and why, what is usual, how far from each line, what would have
+//! changed the verdict, and every limit with its file and line.
 
 use std::io::Write;
 
@@ -13,7 +14,7 @@ use crate::{
     daemon::{self, clock},
     engine::{Engine, docket::Slow, incident::Incident},
     ledger::SenderId,
-    policy::{Explanation, Mode},
+    policy::{Explanation, Mode, NOT_COUNTED, Reason, Verdict, WOULD_CHANGE},
 };
 
 /// Arguments of the verb.
@@ -49,12 +50,54 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         writeln!(out, "{object}")?;
     } else {
         print(&sender_id, &explanation, incident, slow, out)?;
+        print_limits(&explanation, out)?;
     }
     Ok(Exit::Ok)
 }
 
+/// What is told of one sender: of an open incident as it was when the decision fell, else as it is now.
+struct Told<'e> {
+    verdict: Verdict,
+    mode: Mode,
+    policy: &'e str,
+    counted: Vec<&'e str>,
+    not_counted: Vec<&'e str>,
+    would_change: Vec<&'e str>,
+    /// True when it is a score whose parts add up.
+    adds_up: bool,
+}
+
+impl<'e> Told<'e> {
+    fn new(explanation: &'e Explanation, incident: Option<&'e Incident>) -> Self {
+        let judgement = &explanation.judgement;
+        let reasons = incident.map_or(&judgement.reasons, |incident| &incident.reasons);
+        let of = |signal: &str| texts(reasons.iter().filter(|reason| reason.signal == signal));
+        let own = |clauses: &'e [String]| clauses.iter().map(String::as_str).collect();
+        let counted = reasons
+            .iter()
+            .filter(|reason| reason.signal != NOT_COUNTED && reason.signal != WOULD_CHANGE);
+        Self {
+            verdict: incident.map_or(judgement.verdict, |incident| incident.verdict),
+            mode: incident.map_or(judgement.mode, |incident| incident.mode),
+            policy: incident.map_or(&judgement.policy, |incident| &incident.policy),
+            counted: texts(counted),
+            not_counted: incident
+                .map_or_else(|| own(&explanation.not_counted), |_| of(NOT_COUNTED)),
+            would_change: incident
+                .map_or_else(|| own(&explanation.would_change), |_| of(WOULD_CHANGE)),
+            adds_up: reasons.iter().any(|reason| reason.signal == "score"),
+        }
+    }
+}
+
+fn texts<'e>(reasons: impl Iterator<Item = &'e Reason>) -> Vec<&'e str> {
+    reasons
+        .map(|reason| reason.text.trim_start_matches("not counted: "))
+        .collect()
+}
+
 fn object(who: &SenderId, explanation: &Explanation, incident: Option<&Incident>) -> Value {
-    let judgement = &explanation.judgement;
+    let told = Told::new(explanation, incident);
     let limits: Vec<Value> = explanation
         .limits
         .iter()
@@ -71,44 +114,71 @@ fn object(who: &SenderId, explanation: &Explanation, incident: Option<&Incident>
     json!({
         "sender_id": who.to_string(),
         "class": explanation.class,
-        "verdict": incident.map_or(judgement.verdict, |incident| incident.verdict),
-        "mode": incident.map_or(judgement.mode, |incident| incident.mode),
+        "verdict": told.verdict,
+        "mode": told.mode,
         "incident": incident.map(|incident| incident.number),
-        "policy": incident.map_or(judgement.policy.as_str(), |incident| incident.policy.as_str()),
-        "counted": counted(explanation, incident),
-        "not_counted": explanation.not_counted,
+        "policy": told.policy,
+        "counted": told.counted,
+        "not_counted": told.not_counted,
         "usual": explanation.usual,
-        "would_change": explanation.would_change,
+        "distance": explanation.distance,
+        "would_change": told.would_change,
         "limits": limits,
     })
 }
 
-fn counted<'e>(explanation: &'e Explanation, incident: Option<&'e Incident>) -> Vec<&'e str> {
-    incident
-        .map_or(&explanation.judgement.reasons, |incident| &incident.reasons)
-        .iter()
-        .map(|reason| reason.text.as_str())
-        .collect()
-}
-
-fn print(
+/// Prints an explanation for people.
+///
+/// # Errors
+/// Of the writer.
+pub fn print(
     who: &SenderId,
     explanation: &Explanation,
     incident: Option<&Incident>,
     slow: Option<&Slow>,
     out: &mut dyn Write,
-) -> Result<(), Failure> {
-    head(who, explanation, incident, slow, out)?;
-    let texts = |texts: &[String]| texts.iter().map(|text| plain(text)).collect::<Vec<_>>();
-    let counted = counted(explanation, incident)
-        .into_iter()
-        .map(plain)
-        .collect();
+) -> std::io::Result<()> {
+    let told = Told::new(explanation, incident);
+    let observed = if told.verdict >= Verdict::Hold && told.mode == Mode::Observe {
+        ", observed only"
+    } else {
+        ""
+    };
+    writeln!(
+        out,
+        "{}   {}{observed}   ({})",
+        plain(&who.to_string()),
+        told.verdict,
+        plain(&explanation.class)
+    )?;
+    if let Some(incident) = incident {
+        writeln!(out, "incident {}, by {}", incident.number, told.policy)?;
+    } else if told.verdict > Verdict::Clear {
+        writeln!(out, "by {}", told.policy)?;
+    }
+    if let Some(slow) = slow {
+        writeln!(out, "{}", wording::slow_line(slow))?;
+    }
+    let own =
+        |clauses: &[String]| -> Vec<String> { clauses.iter().map(|text| plain(text)).collect() };
+    let lent =
+        |clauses: &[&str]| -> Vec<String> { clauses.iter().map(|text| plain(text)).collect() };
+    let why = if told.adds_up {
+        "WHAT COUNTED (points in brackets; they add up to the score)"
+    } else {
+        "WHAT COUNTED"
+    };
+    let change = if told.verdict >= Verdict::Hold {
+        "WHAT WOULD HAVE CHANGED IT"
+    } else {
+        "WHAT WOULD CHANGE IT"
+    };
     for (head, clauses) in [
-        ("COUNTED", counted),
-        ("DID NOT COUNT", texts(&explanation.not_counted)),
-        ("USUAL", texts(&explanation.usual)),
-        ("WOULD CHANGE IT", texts(&explanation.would_change)),
+        (why, lent(&told.counted)),
+        ("WHAT DID NOT COUNT, AND WHY", lent(&told.not_counted)),
+        ("WHAT IS USUAL FOR THIS SENDER", own(&explanation.usual)),
+        ("HOW FAR FROM EACH LINE", own(&explanation.distance)),
+        (change, lent(&told.would_change)),
     ] {
         if !clauses.is_empty() {
             writeln!(out, "\n{head}")?;
@@ -117,6 +187,10 @@ fn print(
             writeln!(out, "  {clause}")?;
         }
     }
+    Ok(())
+}
+
+fn print_limits(explanation: &Explanation, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "\nLIMITS IN FORCE FOR THIS SENDER")?;
     let mut table = Table::new(&["  POLICY", "KEY", "VALUE", "LAYER", "FROM"]);
     for limit in &explanation.limits {
@@ -128,37 +202,7 @@ fn print(
             plain(&limit.place),
         ]);
     }
-    table.print(out)?;
-    Ok(())
-}
-
-/// Who, what stands, and what is done about it.
-fn head(
-    who: &SenderId,
-    explanation: &Explanation,
-    incident: Option<&Incident>,
-    slow: Option<&Slow>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let verdict = incident.map_or(explanation.judgement.verdict, |incident| incident.verdict);
-    let who = plain(&who.to_string());
-    writeln!(out, "{who}   {verdict}   ({})", plain(&explanation.class))?;
-    if let Some(incident) = incident {
-        let enforced = if incident.mode == Mode::Enforce {
-            ""
-        } else {
-            ", observed only"
-        };
-        writeln!(
-            out,
-            "incident {} by policy {}{enforced}",
-            incident.number, incident.policy
-        )?;
-    }
-    if let Some(slow) = slow {
-        writeln!(out, "{}", wording::slow_line(slow))?;
-    }
-    Ok(())
+    table.print(out)
 }
 
 /// An incident number, a `SenderId`, or a bare login.

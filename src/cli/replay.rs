@@ -7,6 +7,7 @@ mod compare;
 mod lane;
 mod scores;
 mod sweep;
+mod worst;
 
 use std::{
     collections::HashSet,
@@ -28,12 +29,13 @@ use crate::{
     config::{self, Config, Need},
     daemon::{self, clock, rehearsal::Rehearsal},
     engine::effect::VerdictChange,
+    ledger::SenderId,
     policy::Mode,
     settings::parse_duration,
     time::Zone,
 };
 
-use self::{lane::Lane, scores::Scores, sweep::Sweep};
+use self::{lane::Lane, scores::Scores, sweep::Sweep, worst::Worst};
 
 /// Arguments of the verb.
 #[derive(Debug, clap::Args)]
@@ -62,12 +64,20 @@ pub struct Args {
     /// A file of senders that are known to be guilty, one a line, left out when a threshold is recommended
     #[arg(long, value_name = "FILE", requires = "scores")]
     guilty: Option<PathBuf>,
+    /// Explain this sender as it was when it was held, or else nearest to it
+    #[arg(long, value_name = "SENDER_ID", conflicts_with = "json", value_parser = sender)]
+    explain: Option<SenderId>,
     /// Zone of stamps without one (a name, or UTC); default: the system's
     #[arg(long)]
     tz: Option<String>,
     /// One JSON object a verdict, and a summary
     #[arg(long)]
     json: bool,
+}
+
+fn sender(text: &str) -> Result<SenderId, String> {
+    text.parse()
+        .map_err(|()| "a sender is sasl:LOGIN, from:ADDRESS, ip:ADDRESS or uid:NUMBER".to_owned())
 }
 
 fn review(text: &str) -> Result<Duration, String> {
@@ -94,6 +104,7 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
             args.false_alarms,
         ));
     }
+    first.worst = args.explain.clone().map(Worst::new);
     let mut others = others(args, &config, &zone)?;
     let mut replay = Replay {
         out,
@@ -121,6 +132,9 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         scores.print(args.json, replay.out)?;
     }
     replay.summary(&first, &read, start.elapsed().as_micros())?;
+    if let Some(worst) = &first.worst {
+        worst.print(replay.out)?;
+    }
     Ok(Exit::Ok)
 }
 

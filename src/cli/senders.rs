@@ -12,7 +12,7 @@ use crate::{
     },
     daemon::{self, clock},
     engine::Engine,
-    ledger::{queue::InQueue, sender::Sender},
+    ledger::{class::Class, queue::InQueue, sender::Sender},
     policy::Verdict,
     time::Timestamp,
 };
@@ -62,6 +62,7 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
     let mut table = Table::new(&[
         "VERDICT",
         "SENDER",
+        "CLASS",
         ">MESSAGES",
         ">RCPT/h",
         ">REFUSED/h",
@@ -75,6 +76,7 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
         table.row(vec![
             row.verdict.to_string(),
             row.sender_id.clone(),
+            row.class.to_string(),
             row.messages.to_string(),
             format!("{:.0}", row.recipients),
             format!("{:.1}", row.refused),
@@ -94,6 +96,7 @@ pub fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Result<Exit, 
 struct Row {
     verdict: Verdict,
     sender_id: String,
+    class: Class,
     messages: u64,
     recipients: f64,
     refused: f64,
@@ -111,6 +114,7 @@ impl Row {
     fn json(&self) -> Value {
         json!({
             "sender_id": self.sender_id,
+            "class": self.class,
             "verdict": self.verdict,
             "messages": self.messages,
             "recipients_hour": rounded(self.recipients),
@@ -151,6 +155,7 @@ fn row(engine: &Engine, sender: &Sender, queue: InQueue, now: Timestamp) -> Row 
             .id
             .as_ref()
             .map_or_else(|| "(quiet for two days)".to_owned(), ToString::to_string),
+        class: engine.class(sender),
         messages: sender.messages,
         recipients: sum(|counts| counts.taken),
         refused: sum(|counts| counts.refused.sum()),

@@ -146,7 +146,7 @@ impl<'e> Court<'e> {
             return self.limit_home(at, sender);
         }
         let sender_id = sender_id.clone();
-        let judgement = self.policies.explain(self.ledger, sender, at).judgement;
+        let judgement = self.policies.judgement(self.ledger, sender, at);
         let entry = self.ledger.sender(sender);
         let signs = Signs {
             first: entry

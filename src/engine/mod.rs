@@ -44,7 +44,7 @@ use crate::{
         peaks::Peaks,
         view::View,
     },
-    ledger::{self, Closing, Ledger, SenderId},
+    ledger::{self, Closing, Ledger, SenderId, class::Class, sender::Sender},
     policy::{Explanation, Mode, Policies},
     postfix::record::Record,
     time::Timestamp,
@@ -259,6 +259,12 @@ impl Engine {
     pub fn explain(&self, sender_id: &SenderId, now: Timestamp) -> Option<Explanation> {
         let sender = self.ledger.find(sender_id)?;
         Some(self.policies.explain(&self.ledger, sender, now))
+    }
+
+    /// A sender's class: what the configuration says, else what its habits show.
+    #[must_use]
+    pub fn class(&self, sender: &Sender) -> Class {
+        self.policies.class(sender)
     }
 
     /// The ledger, to read.

@@ -45,6 +45,8 @@ impl Ledger {
         entry.messages += 1;
         entry.volume.add(at, count);
         entry.hours.add(bin);
+        let envelope = party.sender.unwrap_or_default();
+        entry.habits.bring(envelope, count, bin % 24);
         let context = entry.context_mut(novel);
         context.fade(at);
         context.each(|counts| counts.taken += count);

@@ -71,6 +71,7 @@ impl Sender {
         self.network_surprise = self.network_surprise.max(theirs.network_surprise);
         self.network_met = self.network_met.max(theirs.network_met);
         self.hours.merge(&theirs.hours);
+        self.habits.merge(&theirs.habits);
         let mut recent: Vec<_> = self.recent.drain(..).chain(theirs.recent).collect();
         recent.sort_by(|a, b| {
             a.at.cmp(&b.at)
@@ -109,6 +110,7 @@ impl Counts {
         self.strangers += theirs.strangers;
         self.taken += theirs.taken;
         self.tried += theirs.tried;
+        self.put_off += theirs.put_off;
     }
 }
 

@@ -206,6 +206,7 @@ impl Ledger {
         };
         let finding = self.weigh(answer, sender, facts);
         let entry = self.sender_mut(sender)?;
+        entry.habits.tried(again, strangeness);
         let context = entry.context_mut(novel);
         context.fade(at);
         context.each(|counts| {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ledger::{
         SenderId,
-        class::Class,
+        class::{Class, Habits},
         counters::{Counters, Picture},
         group::Source,
         profile::{Homes, Hours, Outcomes, Volume},
@@ -105,6 +105,8 @@ pub struct Sender {
     pub network_met: Option<Timestamp>,
     /// Hours of the week.
     pub hours: Hours,
+    /// What tells its class.
+    pub habits: Habits,
     /// The last refusals that counted.
     pub recent: VecDeque<Refusal>,
     /// Machines of new networks.
@@ -143,6 +145,7 @@ impl Sender {
             network_surprise: 0.0,
             network_met: None,
             hours: Hours::default(),
+            habits: Habits::default(),
             recent: VecDeque::new(),
             machines: VecDeque::new(),
             last_source: None,
@@ -154,7 +157,7 @@ impl Sender {
     /// What kind of sender it is by its habits.
     #[must_use]
     pub const fn class(&self) -> Class {
-        Class::Person
+        self.habits.class()
     }
 
     /// Reads a little of everything, so that it is near when it is needed; see [`Ledger::fetch`](super::Ledger::fetch).
@@ -226,6 +229,9 @@ impl Sender {
         }
         self.active_days = self.active_days * 0.98 + 1.0;
         self.homes.new.scale(0.98);
+        let [peak, ..] = self.volume.pending;
+        let clean = self.is_clean(at) && !self.suspicion.held;
+        self.habits.roll(clean, peak, self.homes.iter().count());
         if self.is_clean(at) {
             self.usual.fold(&self.today, 0.98);
             for (record, pending) in self.volume.record.iter_mut().zip(self.volume.pending) {

@@ -5,19 +5,26 @@ use crate::{
     policy::{
         Assessment, Measure, Policies, Rule,
         layers::{Exemption, Special},
-        score,
+        plain, score,
         verdict::{Explanation, Figures, Judgement, Limit, Mode, Reason, Verdict},
+        what_if::Question,
         words,
     },
     time::Timestamp,
 };
 
-pub(super) fn explain(
+/// Signal of a reason that tells what did not count.
+pub const NOT_COUNTED: &str = "not_counted";
+/// Signal of a reason that tells what would have changed the verdict.
+pub const WOULD_CHANGE: &str = "would_change";
+
+/// What was decided and why, in words; of a convicted sender also what did not count and what would have changed it.
+pub(super) fn judgement(
     policies: &Policies,
     ledger: &Ledger,
     sender: SenderIndex,
     at: Timestamp,
-) -> Explanation {
+) -> Judgement {
     let Some(entry) = ledger.sender(sender) else {
         return nothing_known();
     };
@@ -25,40 +32,93 @@ pub(super) fn explain(
     let special = policies.layers.special(entry.id.as_ref());
     let ruling = policies.rule(ledger, entry, found.as_ref(), at);
     let (verdict, number, mode) = ruling.highest();
-    let mut would_change = Vec::new();
-    let mut reasons = Vec::new();
-    for (this, rule) in policies.rules(entry, special) {
-        if verdict > Verdict::Clear && this == number {
-            reasons = why(&rule, ledger, entry, found.as_ref(), at);
-        } else if rule.enabled && !rule.fires(ledger, entry, found.as_ref(), at) {
-            let missing = missing(&rule, ledger, entry, found.as_ref(), at);
-            would_change.push(format!(
-                "{} ({}): {missing}",
-                rule.verdict,
-                policies.name(this)
-            ));
-        }
+    if verdict == Verdict::Clear {
+        return Judgement {
+            figures: figures(entry, at),
+            ..nothing_known()
+        };
+    }
+    let rule = policies.rules(entry, special).find(|(n, _)| *n == number);
+    let mut reasons = rule.map_or_else(Vec::new, |(_, rule)| {
+        why(&rule, ledger, entry, found.as_ref(), at)
+    });
+    if verdict >= Verdict::Hold {
+        let question = Question {
+            policies,
+            ledger,
+            sender,
+            at,
+        };
+        reasons.extend(not_counted(entry).into_iter().map(|text| Reason {
+            signal: NOT_COUNTED.to_owned(),
+            text: format!("not counted: {text}"),
+        }));
+        let (needed, _) = question.without(entry);
+        reasons.extend(needed.map(|text| Reason {
+            signal: WOULD_CHANGE.to_owned(),
+            text,
+        }));
     }
     if ruling.exempt && mode == Mode::Observe {
         reasons.extend(policies.layers.exemption(special, number, at).map(exempt));
     }
-    let clear = verdict == Verdict::Clear;
+    Judgement {
+        verdict,
+        policy: policies.name(number).to_owned(),
+        mode,
+        reasons,
+        figures: figures(entry, at),
+    }
+}
+
+pub(super) fn explain(
+    policies: &Policies,
+    ledger: &Ledger,
+    sender: SenderIndex,
+    at: Timestamp,
+) -> Explanation {
+    let mut judgement = judgement(policies, ledger, sender, at);
+    let Some(entry) = ledger.sender(sender) else {
+        return Explanation {
+            judgement,
+            class: String::new(),
+            limits: Vec::new(),
+            not_counted: Vec::new(),
+            usual: vec!["nothing is known of this sender".to_owned()],
+            distance: Vec::new(),
+            would_change: Vec::new(),
+        };
+    };
+    let question = Question {
+        policies,
+        ledger,
+        sender,
+        at,
+    };
+    let would_change = if judgement.verdict >= Verdict::Hold {
+        let (needed, idle) = question.without(entry);
+        needed.into_iter().chain(idle).collect()
+    } else {
+        question.further(entry)
+    };
+    // They have their own places here.
+    judgement
+        .reasons
+        .retain(|reason| reason.signal != NOT_COUNTED && reason.signal != WOULD_CHANGE);
+    let special = policies.layers.special(entry.id.as_ref());
     Explanation {
-        judgement: Judgement {
-            verdict,
-            policy: if clear {
-                String::new()
-            } else {
-                policies.name(number).to_owned()
-            },
-            mode: if clear { Mode::Observe } else { mode },
-            reasons,
-            figures: figures(entry, at),
-        },
+        judgement,
         class: class(policies, entry, special),
         limits: limits(policies, entry, special),
         not_counted: not_counted(entry),
         usual: usual(entry),
+        distance: distances(
+            policies,
+            ledger,
+            entry,
+            score::examine(ledger, sender, at),
+            at,
+        ),
         would_change,
     }
 }
@@ -72,31 +132,47 @@ fn why(
 ) -> Vec<Reason> {
     match &rule.measure {
         Measure::Queue(growth) => growth.reasons(ledger, entry, at),
-        Measure::Refusals(refusals) => refusals.reasons(entry, at),
+        Measure::Refusals(refusals) => plain::reasons(refusals, entry, at),
         Measure::Score { at_least } => found.map_or_else(Vec::new, |found| {
             words::reasons(entry, found, *at_least, at)
         }),
     }
 }
 
-fn missing(
-    rule: &Rule,
+/// How far each policy is from its line.
+fn distances(
+    policies: &Policies,
     ledger: &Ledger,
     entry: &Sender,
-    found: Option<&Assessment>,
+    found: Option<Assessment>,
     at: Timestamp,
-) -> String {
-    match &rule.measure {
-        Measure::Queue(growth) => {
-            let score = found.map_or(0.0, |found| found.score);
-            growth.missing(ledger, entry, score, at)
-        }
-        Measure::Refusals(refusals) => refusals.missing(entry, at),
-        Measure::Score { at_least } => found.map_or_else(
-            || "nothing is unusual".to_owned(),
-            |found| words::without(found, *at_least),
-        ),
-    }
+) -> Vec<String> {
+    let special = policies.layers.special(entry.id.as_ref());
+    policies
+        .rules(entry, special)
+        .map(|(number, rule)| {
+            let name = policies.name(number);
+            let verdict = rule.verdict;
+            if !rule.enabled {
+                return format!("{name} ({verdict}): switched off");
+            }
+            if rule.fires(ledger, entry, found.as_ref(), at) {
+                return format!("{name} ({verdict}): reached");
+            }
+            let missing = match &rule.measure {
+                Measure::Queue(growth) => {
+                    let score = found.as_ref().map_or(0.0, |found| found.score);
+                    growth.missing(ledger, entry, score, at)
+                }
+                Measure::Refusals(refusals) => plain::distance(refusals, entry, at),
+                Measure::Score { .. } if rule.verdict == Verdict::Slow => {
+                    "points, or mail that is on its way from a new place".to_owned()
+                }
+                Measure::Score { at_least } => words::distance(found.as_ref(), *at_least),
+            };
+            format!("{name} ({verdict}) lacks {missing}")
+        })
+        .collect()
 }
 
 /// `exempt until 2026-12-31 by anna (moves to a new server), site.toml:3: only observed`.
@@ -157,20 +233,13 @@ fn limits(policies: &Policies, entry: &Sender, special: Option<&Special>) -> Vec
     limits
 }
 
-fn nothing_known() -> Explanation {
-    Explanation {
-        judgement: Judgement {
-            verdict: Verdict::Clear,
-            policy: String::new(),
-            mode: Mode::Observe,
-            reasons: Vec::new(),
-            figures: Figures::default(),
-        },
-        class: String::new(),
-        limits: Vec::new(),
-        not_counted: Vec::new(),
-        usual: vec!["nothing is known of this sender".to_owned()],
-        would_change: Vec::new(),
+fn nothing_known() -> Judgement {
+    Judgement {
+        verdict: Verdict::Clear,
+        policy: String::new(),
+        mode: Mode::Observe,
+        reasons: Vec::new(),
+        figures: Figures::default(),
     }
 }
 
@@ -208,9 +277,18 @@ fn figures(entry: &Sender, at: Timestamp) -> Figures {
 fn not_counted(entry: &Sender) -> Vec<String> {
     let uncounted = &entry.uncounted;
     [
-        (uncounted.about_us, "refusals about our own address"),
-        (uncounted.weather, "answers that other senders met at the same place just then"),
-        (uncounted.harmless, "temporary answers that say nothing about the sender (greylisting, full mailboxes, the road)"),
+        (
+            uncounted.about_us,
+            "refusals about our own address: they say nothing about the sender",
+        ),
+        (
+            uncounted.weather,
+            "answers that other senders met at the same place just then: it is the place's trouble",
+        ),
+        (
+            uncounted.harmless,
+            "temporary answers (greylisting, full mailboxes, the road): everybody meets them",
+        ),
     ]
     .into_iter()
     .filter(|(number, _)| *number >= 0.5)
@@ -220,13 +298,38 @@ fn not_counted(entry: &Sender) -> Vec<String> {
 
 fn usual(entry: &Sender) -> Vec<String> {
     let answered = entry.usual.answered;
+    let first = entry.first.to_string();
     let mut lines = vec![format!(
-        "{} messages since {}; of about {answered:.0} recipients on clean days {:.1} did not exist and {:.1} were refused for the content",
-        entry.messages, entry.first, entry.usual.refused.list, entry.usual.refused.content
+        "{} messages since {}",
+        entry.messages,
+        first.get(..10).unwrap_or(&first)
     )];
+    lines.push(if answered < 5.0 {
+        "too few answers on earlier days to know what is usual".to_owned()
+    } else {
+        format!(
+            "of about {answered:.0} recipients on earlier days: unknown {}, refused for the content {}",
+            few(entry.usual.refused.list),
+            few(entry.usual.refused.content)
+        )
+    });
     let [ten_minutes, hour, day, _] = entry.volume.record;
     lines.push(format!(
-        "at most {ten_minutes:.0} recipients in ten minutes, {hour:.0} in an hour, {day:.0} in a day"
+        "most recipients so far: {ten_minutes:.0} in ten minutes, {hour:.0} in an hour, {day:.0} in a day"
+    ));
+    let homes = entry.homes.iter().filter(|home| home.adopted).count();
+    let share = 100.0 * entry.recipients.usual();
+    lines.push(format!(
+        "networks of its own: {homes}; of its recipients {share:.0}% were new to it when it wrote to them"
     ));
     lines
+}
+
+/// A number of recipients, or `none`.
+fn few(number: f64) -> String {
+    if number < 0.5 {
+        "none".to_owned()
+    } else {
+        format!("{number:.0}")
+    }
 }

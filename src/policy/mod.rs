@@ -11,15 +11,18 @@ mod explain;
 mod file;
 mod growth;
 pub mod layers;
+mod plain;
 mod refusals;
 pub mod rule;
 mod score;
 mod verdict;
+mod what_if;
 mod words;
 
 use std::ops::Range;
 
 pub use cases::{Answers, Case, Failure};
+pub use explain::{NOT_COUNTED, WOULD_CHANGE};
 pub use growth::Growth;
 pub use refusals::Refusals;
 pub use rule::{Measure, Rule};
@@ -267,7 +270,13 @@ impl Policies {
         score::examine(ledger, sender, at)
     }
 
-    /// The verdict in words and numbers.
+    /// The verdict with its reasons.
+    #[must_use]
+    pub fn judgement(&self, ledger: &Ledger, sender: SenderIndex, at: Timestamp) -> Judgement {
+        explain::judgement(self, ledger, sender, at)
+    }
+
+    /// Everything a person asks: the verdict with its reasons, what is usual, how far each line is, what would change it.
     #[must_use]
     pub fn explain(&self, ledger: &Ledger, sender: SenderIndex, at: Timestamp) -> Explanation {
         explain::explain(self, ledger, sender, at)

@@ -7,10 +7,7 @@ use crate::{
         counters::{Counters, Counts, DAY, HOUR, Picture},
         sender::{Refusal, Sender},
     },
-    policy::{
-        rule::{Key, Kind, Pictures, Value},
-        verdict::Reason,
-    },
+    policy::rule::{Key, Kind, Pictures, Value},
     time::Timestamp,
 };
 
@@ -166,19 +163,19 @@ impl Refusals {
     }
 
     /// Refusals of one picture.
-    fn sum(&self, sender: &Sender, at: Timestamp, picture: Picture) -> f64 {
+    pub(super) fn sum(&self, sender: &Sender, at: Timestamp, picture: Picture) -> f64 {
         self.contexts(sender, at)
             .map(|context| self.horizon(&context).refused.get(picture))
             .sum()
     }
 
     /// Refusals within the window, counted one by one (exact up to sixteen; the faded sum lags behind).
-    fn one_by_one(&self, sender: &Sender, at: Timestamp) -> f64 {
+    pub(super) fn one_by_one(&self, sender: &Sender, at: Timestamp) -> f64 {
         self.lately(sender, at, |_| true)
     }
 
     /// Those among them that call the mail abusive.
-    fn abuse(&self, sender: &Sender, at: Timestamp) -> f64 {
+    pub(super) fn abuse(&self, sender: &Sender, at: Timestamp) -> f64 {
         self.lately(sender, at, |refusal| refusal.abuse)
     }
 
@@ -198,14 +195,14 @@ impl Refusals {
     }
 
     /// Messages that were put off.
-    fn put_off(&self, sender: &Sender, at: Timestamp) -> f64 {
+    pub(super) fn put_off(&self, sender: &Sender, at: Timestamp) -> f64 {
         self.contexts(sender, at)
             .map(|context| self.horizon(&context).put_off)
             .sum()
     }
 
     /// Share of recipients that the sender had not written to before.
-    fn strangers(&self, sender: &Sender, at: Timestamp) -> f64 {
+    pub(super) fn strangers(&self, sender: &Sender, at: Timestamp) -> f64 {
         let (mut strangers, mut tried) = (0.0, 0.0);
         for context in self.contexts(sender, at) {
             let counts = self.horizon(&context);
@@ -216,7 +213,7 @@ impl Refusals {
     }
 
     /// Refused and answered recipients of both contexts.
-    fn sums(&self, sender: &Sender, at: Timestamp) -> (f64, f64) {
+    pub(super) fn sums(&self, sender: &Sender, at: Timestamp) -> (f64, f64) {
         let mut refused = 0.0;
         let mut answered = 0.0;
         for context in self.contexts(sender, at) {
@@ -237,7 +234,7 @@ impl Refusals {
         }
     }
 
-    fn operators_of(&self, sender: &Sender) -> usize {
+    pub(super) fn operators_of(&self, sender: &Sender) -> usize {
         let mut operators: Vec<u32> = sender
             .recent
             .iter()
@@ -253,63 +250,13 @@ impl Refusals {
         operators.len()
     }
 
-    const fn place(&self) -> &'static str {
+    /// Where the mail comes from that counts, to be appended to a sentence.
+    pub(super) const fn place(&self) -> &'static str {
         if self.novel {
             ", of mail from networks where this sender never was"
         } else {
             ""
         }
-    }
-
-    /// The numbers in words.
-    #[must_use]
-    pub fn reasons(&self, sender: &Sender, at: Timestamp) -> Vec<Reason> {
-        let (refused, answered) = self.sums(sender, at);
-        let span = if self.day { "day" } else { "hour" };
-        let share = 100.0 * refused / answered.max(1.0);
-        let text = format!(
-            "{refused:.0} of {answered:.0} answered recipients refused within the {span}{} ({share:.0}%, limit {:.0}% and {:.0} recipients)",
-            self.place(),
-            100.0 * self.share,
-            self.at_least
-        );
-        let mut reasons = vec![Reason {
-            signal: "refused_share".to_owned(),
-            text,
-        }];
-        if self.put_off > 0.0 {
-            reasons.push(Reason {
-                signal: "put_off".to_owned(),
-                text: format!(
-                    "{:.0} more messages were put off at intake and it goes on (limit {:.0})",
-                    self.put_off(sender, at),
-                    self.put_off
-                ),
-            });
-        }
-        for picture in self.count.iter() {
-            let sum = self.sum(sender, at, picture);
-            if sum >= 0.5 {
-                reasons.push(Reason {
-                    signal: format!("refused_{}", name(picture)),
-                    text: format!("{sum:.0} {}", words(picture)),
-                });
-            }
-        }
-        reasons
-    }
-
-    /// What is missing for it to fire.
-    #[must_use]
-    pub fn missing(&self, sender: &Sender, at: Timestamp) -> String {
-        let (refused, answered) = self.sums(sender, at);
-        let span = if self.day { "day" } else { "hour" };
-        format!(
-            "{refused:.0} of {answered:.0} answered recipients are refused within the {span}{}; it takes {:.0} and {:.0}%",
-            self.place(),
-            self.at_least,
-            100.0 * self.share
-        )
     }
 }
 

@@ -185,7 +185,17 @@ fn is_unremarkable(entry: &Sender, at: Timestamp) -> bool {
 /// Scores a sender from what the ledger holds.
 #[must_use]
 pub(super) fn examine(ledger: &Ledger, sender: SenderIndex, at: Timestamp) -> Option<Assessment> {
-    let entry = ledger.sender(sender)?;
+    examine_as(ledger, sender, ledger.sender(sender)?, at)
+}
+
+/// Scores a sender as if its entry were this one.
+#[must_use]
+pub(super) fn examine_as(
+    ledger: &Ledger,
+    sender: SenderIndex,
+    entry: &Sender,
+    at: Timestamp,
+) -> Option<Assessment> {
     let volume = volume(entry, at) * taught(ledger, entry);
     let hour = hour(entry, ledger.hour_bin(at));
     let mut best: Option<Assessment> = None;

@@ -590,6 +590,77 @@ fn a_verdict_is_explained_in_words_and_numbers() {
 }
 
 #[test]
+fn the_points_of_a_score_add_up_to_it() {
+    let mut world = World::new();
+    world.policies =
+        Policies::parse(&[SHIPPED[1]].map(|(name, text)| (name.to_owned(), text.to_owned())))
+            .unwrap();
+    world.leak(
+        90,
+        |n| (login("p3@example.org", ABROAD), stranger(n), spam(n)),
+        2,
+    );
+    let thief = world.ledger.find(&"sasl:p3@example.org".parse().unwrap());
+    let found = world
+        .policies
+        .assess(&world.ledger, thief.unwrap(), world.now)
+        .unwrap();
+    let said = world
+        .policies
+        .explain(&world.ledger, thief.unwrap(), world.now);
+    let points: f64 = said
+        .judgement
+        .reasons
+        .iter()
+        .filter_map(|reason| {
+            let (_, points) = reason.text.strip_suffix(']')?.rsplit_once('[')?;
+            points.parse::<f64>().ok()
+        })
+        .sum();
+    assert!((points - found.score).abs() < 0.5, "{points} {said:#?}");
+    let change = said.would_change.join("; ");
+    assert!(change.contains("without the new network"), "{said:#?}");
+}
+
+#[test]
+fn what_is_said_to_convict_an_innocent_does_and_one_less_does_not() {
+    let mut world = World::new();
+    let near = |world: &mut World| {
+        for n in 0..4 {
+            world.mail(&login("p5@example.org", HOME), &stranger(n), Sent);
+        }
+        world.mail(
+            &login("p5@example.org", HOME),
+            "gone@s1.example",
+            No(C::UserUnknown),
+        );
+    };
+    near(&mut world);
+    let sender = world
+        .ledger
+        .find(&"sasl:p5@example.org".parse().unwrap())
+        .unwrap();
+    let said = world.policies.explain(&world.ledger, sender, world.now);
+    assert_eq!(said.judgement.verdict, Verdict::Clear);
+    let told = said
+        .would_change
+        .iter()
+        .find(|clause| clause.contains("refused for the content"))
+        .unwrap();
+    let number: u32 = told.split(' ').next().unwrap().parse().unwrap();
+    let mut verdict = Verdict::Clear;
+    for n in 0..number {
+        assert!(verdict < Verdict::Hold, "already after {n} of {told}");
+        verdict = world.mail(
+            &login("p5@example.org", HOME),
+            &format!("more{n}@s2.example"),
+            No(C::SpamContent),
+        );
+    }
+    assert_eq!(verdict, Verdict::Hold, "{told}");
+}
+
+#[test]
 fn the_shipped_policies_are_free_of_mistakes_and_pass_their_specimens() {
     let files: Vec<(String, String)> = SHIPPED
         .iter()

@@ -164,6 +164,8 @@ pub struct Explanation {
     pub not_counted: Vec<String>,
     /// What is usual for this sender, one clause each.
     pub usual: Vec<String>,
+    /// How far each policy is from its line, one clause each.
+    pub distance: Vec<String>,
     /// What would have changed the verdict, one clause each.
     pub would_change: Vec<String>,
 }

@@ -25,10 +25,16 @@ pub(super) fn reasons(
     let mut clauses = clauses(entry, &context, found, at);
     clauses.retain(|(weight, _, text)| weight.abs() >= 0.15 && !text.is_empty());
     clauses.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let listed: f64 = clauses.iter().map(|(weight, _, _)| weight).sum();
+    let rest = found.score - listed;
+    if rest.abs() >= 0.05 {
+        let text = "thieves are rare; and what is too small to be listed".to_owned();
+        clauses.push((rest, "prior", text));
+    }
     let mut reasons = vec![Reason {
         signal: "score".to_owned(),
         text: format!(
-            "looks like {} (score {:.1}, limit {at_least:.1})",
+            "looks like {}: {:.1} points, the limit is {at_least:.1}",
             picture(found.shape),
             found.score
         ),
@@ -40,22 +46,53 @@ pub(super) fn reasons(
     reasons
 }
 
-/// What a score would be without its weightiest parts.
-pub(super) fn without(found: &Assessment, at_least: f64) -> String {
+/// How far from the line.
+pub(super) fn distance(found: Option<&Assessment>, at_least: f64) -> String {
+    let Some(found) = found else {
+        return format!("{at_least:.1} points (nothing is unusual)");
+    };
+    if found.score < at_least {
+        return format!(
+            "{:.1} points ({:.1} of {at_least:.1}: {})",
+            at_least - found.score,
+            found.score.max(0.0),
+            parts(found)
+        );
+    }
+    if found.kinds < 2 {
+        return format!(
+            "a second kind of evidence ({:.1} of {at_least:.1} points, but all of one kind: {})",
+            found.score,
+            parts(found)
+        );
+    }
+    format!(
+        "more refused recipients ({:.1} refused; {:.1} of {at_least:.1} points)",
+        found.refused, found.score
+    )
+}
+
+/// The weighty parts of a score by name.
+fn parts(found: &Assessment) -> String {
     let parts = [
-        (found.network, "the new network"),
-        (found.volume, "the unusual volume"),
-        (own(found), "the refusals"),
-        (found.group, "what others do from the same place"),
+        (own(found), "refusals"),
+        (found.network, "a new network"),
+        (found.volume, "unusual volume"),
+        (found.strangers, "new recipients"),
+        (found.hour, "an unusual hour"),
+        (found.group, "others from the same place"),
+        (found.source, "a convicted source"),
     ];
-    let most = parts
+    let named: Vec<String> = parts
         .into_iter()
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(weight, _)| *weight >= 0.5);
-    let rest = most.map_or_else(String::new, |(weight, name)| {
-        format!("; without {name} it would be {:.1}", found.score - weight)
-    });
-    format!("the score is {:.1} of {at_least:.1}{rest}", found.score)
+        .filter(|(weight, _)| *weight >= 0.5)
+        .map(|(weight, name)| format!("{name} {weight:+.1}"))
+        .collect();
+    if named.is_empty() {
+        "nothing stands out".to_owned()
+    } else {
+        named.join(", ")
+    }
 }
 
 const fn own(found: &Assessment) -> f64 {
@@ -99,10 +136,20 @@ fn clauses(entry: &Sender, context: &Counters, found: &Assessment, at: Timestamp
         "an hour at which this sender often writes"
     };
     clauses.push((found.hour, "hour", hour.to_owned()));
+    // What others do from there is not part of these two pictures.
+    let group = match found.shape {
+        Shape::List | Shape::Content => found.group,
+        Shape::Rate | Shape::Clean => 0.0,
+    };
     clauses.push((
-        found.group,
+        group,
         "group",
         "mail of other senders from the same new place is refused as well".to_owned(),
+    ));
+    clauses.push((
+        -entry.suspicion.pardon,
+        "pardon",
+        "a person said of this sender that it is honest".to_owned(),
     ));
     clauses.push((
         found.source,
@@ -112,7 +159,7 @@ fn clauses(entry: &Sender, context: &Counters, found: &Assessment, at: Timestamp
     clauses
 }
 
-/// Refusals of one kind in this picture: `7 of 24 do not exist, usually 1 in 120`.
+/// Refusals of one kind in this picture: `7 of 24 within the hour do not exist; on earlier days 1 in 120`.
 fn refused(entry: &Sender, context: &Counters, found: &Assessment, kind: Picture) -> Clause {
     let signal = match kind {
         Picture::List => "refused_list",
@@ -137,16 +184,18 @@ fn refused(entry: &Sender, context: &Counters, found: &Assessment, kind: Picture
         counts.1.answered
     };
     let (long, all) = (entry.usual.refused.get(kind), entry.usual.answered);
-    let usually = if long < 0.5 {
-        format!("of about {all:.0} on earlier days none was")
+    let usually = if all < 5.0 {
+        "nothing is known of earlier days".to_owned()
+    } else if long < 0.5 {
+        format!("on earlier days none of about {all:.0}")
     } else {
-        format!("usually 1 in {:.0}", (all / long).max(1.0))
+        format!("on earlier days 1 in {:.0}", (all / long).max(1.0))
     };
     let text = format!(
-        "{:.0} of {of:.0} {} {}, {usually}",
+        "{:.0} of {of:.0} {} {}; {usually}",
         counts.1.refused.get(kind),
+        counts.0,
         refusals::words(kind),
-        counts.0
     );
     let nats = found.refusals.get(kind);
     // An intact list speaks for nobody whose content is refused.

@@ -17,6 +17,7 @@ mod backtest;
 mod learn;
 mod logs;
 mod orders;
+mod policies;
 mod scene;
 mod servers;
 mod stories;

@@ -10,7 +10,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::scores::Scores;
+use super::{scores::Scores, worst::Worst};
 
 /// A hold, as it fell.
 pub(super) type Hold = VerdictChange;
@@ -28,6 +28,8 @@ pub(super) struct Lane {
     slowed: BTreeSet<SenderId>,
     /// The daily maximum scores, if they are asked for.
     pub(super) scores: Option<Scores>,
+    /// The sender that is to be explained.
+    pub(super) worst: Option<Worst>,
 }
 
 impl Lane {
@@ -38,6 +40,7 @@ impl Lane {
             holds: Vec::new(),
             slowed: BTreeSet::new(),
             scores: None,
+            worst: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl Lane {
             rehearsal,
             holds,
             slowed,
+            worst,
             ..
         } = self;
         let opened = rehearsal.incidents();
@@ -112,6 +116,10 @@ impl Lane {
                 slowed.insert(change.sender_id.clone());
             }
             told(change)
-        })
+        })?;
+        if let Some(worst) = worst {
+            worst.look(engine, at);
+        }
+        Ok(())
     }
 }

@@ -72,7 +72,8 @@ fn the_narrowest_layer_counts_and_explain_names_its_line() {
     world.policies = site(
         "[[override]]\npolicy = \"refusals-day\"\nrefused_at_least = 50\nrefused_share = \"30%\"\n\
          [[override]]\nsender = \"sasl:p3@example.org\"\npolicy = \"refusals-day\"\nrefused_at_least = 70\n\
-         [[override]]\nclass = \"person\"\npolicy = \"refusals-day\"\nrefused_at_least = 60\n",
+         [[override]]\nclass = \"person\"\npolicy = \"refusals-day\"\nrefused_at_least = 60\n\
+         [[sender]]\nsender = [\"sasl:p3@example.org\", \"sasl:p4@example.org\"]\nclass = \"person\"\n",
     );
     let said = explained(&world, "sasl:p3@example.org");
     let at_least = limit(&said, "refusals-day", "refused_at_least");
