@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io,
+    os::unix::fs::DirEntryExt,
     path::{Path, PathBuf},
 };
 
@@ -47,24 +48,60 @@ impl Generation {
     }
 }
 
+/// How often a directory is read that changes under our hands.
+const TRIES: usize = 20;
+
+/// A name, what it says, whether it is compressed, and its file's number.
+type Name = (Rank, bool, String, u64);
+
 /// The generations of the log at `path`, oldest first. A name with a compressed and a plain file is one generation, still
 /// being compressed; what cannot be opened is left out.
+///
+/// Rotation renames one file after the other: between reading the names and opening the last file one may have moved past
+/// us. So the names are read again, and only where nothing has changed meanwhile is it the truth.
 pub(super) fn list(path: &Path) -> io::Result<Vec<Generation>> {
-    let directory = directory(path);
+    let mut names = names(path)?;
+    for _ in 0..TRIES {
+        let found = open_all(path, &names);
+        let again = self::names(path)?;
+        if again == names {
+            return Ok(found);
+        }
+        names = again;
+    }
+    let text = format!(
+        "{}: its old files are being renamed all the time",
+        path.display()
+    );
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
+}
+
+fn names(path: &Path) -> io::Result<Vec<Name>> {
     let base = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let mut found: Vec<Generation> = Vec::new();
-    let mut names: Vec<(String, Rank, bool)> = Vec::new();
-    for entry in fs_err::read_dir(directory)? {
-        if let Ok(name) = entry?.file_name().into_string()
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(directory(path))? {
+        let entry = entry?;
+        let number = entry.ino();
+        if let Ok(name) = entry.file_name().into_string()
             && let Some((rank, packed)) = rank(base, &name)
         {
-            names.push((name, rank, packed));
+            names.push((rank, packed, name, number));
         }
     }
-    names.sort_by(|a, b| (&a.1, a.2, &a.0).cmp(&(&b.1, b.2, &b.0)));
-    names.dedup_by(|later, first| later.1 == first.1);
-    for (name, rank, packed) in names {
-        if let Ok(Some(generation)) = open(directory.join(&name), name, rank, packed)
+    names.sort();
+    Ok(names)
+}
+
+fn open_all(path: &Path, names: &[Name]) -> Vec<Generation> {
+    let directory = directory(path);
+    let mut found: Vec<Generation> = Vec::new();
+    let mut last = None;
+    for (rank, packed, name, _) in names {
+        if last.replace(rank) == Some(rank) {
+            continue;
+        }
+        if let Ok(Some(generation)) =
+            open(directory.join(name), name.clone(), rank.clone(), *packed)
             && !found.iter().any(|other| {
                 (other.mark.device, other.mark.inode)
                     == (generation.mark.device, generation.mark.inode)
@@ -74,7 +111,7 @@ pub(super) fn list(path: &Path) -> io::Result<Vec<Generation>> {
         }
     }
     sort(&mut found);
-    Ok(found)
+    found
 }
 
 /// The directory that a log lies in.
@@ -190,5 +227,40 @@ mod tests {
         ] {
             assert_eq!(rank("mail.log", other), None, "{other}");
         }
+    }
+    #[test]
+    fn no_generation_is_missed_while_they_are_renamed() {
+        let directory = tempfile::tempdir().unwrap();
+        let name = |n: usize| directory.path().join(format!("mail.log.{n}"));
+        let log = directory.path().join("mail.log");
+        for n in 1..=8 {
+            std::fs::write(name(n), format!("generation {n}\n")).unwrap();
+        }
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut first = 1;
+                while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                    for n in (first..first + 8).rev() {
+                        std::fs::rename(name(n), name(n + 1)).unwrap();
+                    }
+                    first += 1;
+                    std::thread::sleep(std::time::Duration::from_micros(500));
+                }
+            });
+            for _ in 0..300 {
+                if let Ok(found) = list(&log) {
+                    let heads: Vec<_> = found.iter().map(|g| &*g.head).collect();
+                    let expected: Vec<_> =
+                        (1..=8).rev().map(|n| format!("generation {n}\n")).collect();
+                    assert!(
+                        heads.iter().zip(&expected).all(|(a, b)| *a == b.as_bytes()),
+                        "{heads:?}"
+                    );
+                    assert_eq!(heads.len(), 8);
+                }
+            }
+            ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 }

@@ -19,7 +19,7 @@ use super::{Site, line};
 /// Lines a second, about.
 const PACE: u64 = 2_000;
 /// Generations that are kept.
-const KEPT: u64 = 40;
+const KEPT: u64 = 100;
 
 struct Writer {
     directory: PathBuf,
