@@ -40,7 +40,7 @@ pub fn fold(address: &str) -> String {
             .strip_prefix(tag)
             .and_then(|rest| rest.rsplit_once('='))
         {
-            return format!("{owner}@{domain}");
+            return format!("{}@{domain}", owner.trim());
         }
     }
     format!("{}@{domain}", without_verp(local))
