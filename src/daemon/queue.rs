@@ -130,6 +130,7 @@ impl QueueWatcher {
                 self.metrics.record(Latency::QueueWalk, start.elapsed());
                 due = clock::instant() + self.poll.max(start.elapsed() * REST);
             }
+            // A thread of its own: nothing waits for it but its own end.
             std::thread::sleep(TICK);
         }
     }

@@ -191,7 +191,8 @@ impl Refusals {
                     && which(refusal)
             })
             .map(|refusal| refusal.weight)
-            .sum()
+            // `sum` of nothing is minus zero, and would be printed so.
+            .fold(0.0, |sum, weight| sum + weight)
     }
 
     /// Messages that were put off.

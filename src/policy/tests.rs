@@ -587,6 +587,8 @@ fn a_verdict_is_explained_in_words_and_numbers() {
     let said = world.policies.explain(&world.ledger, honest, world.now);
     assert_eq!(said.judgement.verdict, Verdict::Clear);
     assert!(!said.would_change.is_empty());
+    let distances = said.distance.join("; ");
+    assert!(!distances.contains("(-0 of"), "{distances}");
 }
 
 #[test]

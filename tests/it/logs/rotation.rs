@@ -66,6 +66,7 @@ impl Writer {
         let (first, second) = text.as_bytes().split_at(cut);
         self.file.write_all(first).unwrap();
         if self.dice.below(8) == 0 {
+            // Half a line stays in the file for a while, so that it is met there: load, not synchronisation.
             std::thread::sleep(Duration::from_millis(self.dice.below(30) as u64));
         }
         self.file.write_all(second).unwrap();
@@ -212,6 +213,7 @@ fn play(site: &mut Site, writer: &mut Writer, span: Duration, seed: u64) -> u64 
             writer.step();
             let due = Duration::from_millis(writer.lines * 1_000 / PACE);
             let early = due.saturating_sub(begun.elapsed());
+            // The pace of the load; nothing waits for it.
             std::thread::sleep(early.min(Duration::from_millis(200)));
         }
         writer.done.drain(..writer.done.len().saturating_sub(200));
